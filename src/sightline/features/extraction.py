@@ -1,0 +1,104 @@
+"""All rules over one sitting: observables and absences, the same ids for the same records every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from sightline.domain.acts import ActReadings
+from sightline.domain.indicators import Indicator
+from sightline.domain.observables import Absence, Extraction, Measured, NotObserved, Observable
+from sightline.domain.records import Conversation, Rating, Session
+from sightline.domain.skills import Source
+from sightline.features.catalog import CATALOG_VERSION
+from sightline.features.rows_play import PLAY_RULES
+from sightline.features.rows_rubric import RUBRIC_RULES
+from sightline.features.rows_talk import TALK_RULES
+
+
+def extract_session(session: Session) -> Extraction:
+    """Play indicators of one session with at least one event; dated at the session's last event."""
+    return _extraction(
+        student=session.student_id,
+        source=Source.GAME,
+        sitting=session.session_id,
+        at=session.events[-1].occurred_at,
+        found=[(rule.indicator, rule.function(session, rule.indicator.minimum)) for rule in PLAY_RULES],
+    )
+
+
+def extract_conversation(talk: Conversation, student: UUID, acts: ActReadings | Absence) -> Extraction:
+    """Talk indicators of one student in one conversation; dated at the conversation's last turn."""
+    return _extraction(
+        student=student,
+        source=Source.TALK,
+        sitting=talk.transcript_id,
+        at=max(u.ends_at for u in talk.utterances),
+        found=[
+            (rule.indicator, rule.function(talk, student, rule.indicator.minimum, acts)) for rule in TALK_RULES
+        ],
+    )
+
+
+def extract_ratings(sitting: UUID, ratings: Iterable[Rating]) -> Extraction:
+    """Rubric indicators of one student on one occasion from the latest ratings of one rater (at least one)."""
+    by_skill = {rating.skill: rating for rating in ratings}
+    latest = max(by_skill.values(), key=lambda r: r.rated_at)
+    return _extraction(
+        student=latest.student_id,
+        source=Source.TEACHER,
+        sitting=sitting,
+        at=latest.rated_at,
+        found=[
+            (rule.indicator, rule.function(by_skill[rule.indicator.skill]))
+            for rule in RUBRIC_RULES
+            if rule.indicator.skill in by_skill
+        ],
+        rater=latest.rater_id,
+    )
+
+
+def _extraction(
+    *,
+    student: UUID,
+    source: Source,
+    sitting: UUID,
+    at: datetime,
+    found: Iterable[tuple[Indicator, Measured | Absence]],
+    rater: UUID | None = None,
+) -> Extraction:
+    observables: list[Observable] = []
+    absences: list[NotObserved] = []
+    for indicator, result in found:
+        if isinstance(result, Absence):
+            absences.append(
+                NotObserved(
+                    indicator=indicator.name,
+                    student_id=student,
+                    source=source,
+                    sitting_id=sitting,
+                    reason=result,
+                )
+            )
+            continue
+        observables.append(
+            Observable(
+                observable_id=uuid5(sitting, f"{student}/{indicator.name}/{CATALOG_VERSION}"),
+                indicator=indicator.name,
+                student_id=student,
+                source=source,
+                sitting_id=sitting,
+                at=at,
+                measured=result,
+                rater_id=rater,
+            )
+        )
+    return Extraction(
+        student_id=student,
+        source=source,
+        sitting_id=sitting,
+        catalog_version=CATALOG_VERSION,
+        observables=tuple(observables),
+        absences=tuple(absences),
+    )

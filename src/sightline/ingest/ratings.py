@@ -1,0 +1,57 @@
+"""A grid of ratings from the wire: 1 to 4 or "not seen", which is missing and never low."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+
+from sightline.domain.skills import Skill
+from sightline.errors import BadInput
+
+MAX_RATINGS = 1_000
+NOT_SEEN = "not seen"
+
+
+class WireRating(msgspec.Struct, frozen=True):
+    """One cell of the grid. `occasion` is the day that the rating is about."""
+
+    student_id: UUID
+    skill: Skill
+    level: Annotated[int, msgspec.Meta(ge=1, le=4)] | Literal["not seen"]
+    occasion: date
+    rated_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+    @property
+    def level_seen(self) -> int | None:
+        return self.level if isinstance(self.level, int) else None
+
+
+class WireRatings(msgspec.Struct, frozen=True):
+    """The grid, or the cells of it that changed."""
+
+    ratings: Annotated[list[WireRating], msgspec.Meta(min_length=1, max_length=MAX_RATINGS)]
+
+
+_decoder = msgspec.json.Decoder(WireRatings)
+
+
+def read_ratings(body: bytes, *, now: datetime) -> list[WireRating]:
+    """All cells, or BadInput with a pointer to the first that cannot be taken; then nothing is stored."""
+    try:
+        ratings = _decoder.decode(body).ratings
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as problem:
+        where = re.search(r"`\$(.*)`$", str(problem))
+        pointer = re.sub(r"\[(\d+)\]", r"/\1", where[1]).replace(".", "/") if where else ""
+        raise BadInput(
+            f"the ratings cannot be read: {problem}; a level is 1, 2, 3, 4 or {NOT_SEEN!r}",
+            code="invalid_rating",
+            pointer=pointer,
+        ) from problem
+    for i, rating in enumerate(ratings):
+        if rating.occasion > now.date() or (rating.rated_at is not None and rating.rated_at > now):
+            raise BadInput("a rating lies in the future", code="future_time", pointer=f"/ratings/{i}/occasion")
+    return ratings

@@ -1,0 +1,107 @@
+"""Transforms of observables, and their standardisation in the norming sample.
+
+Proportions: y = asin sqrt((k + 3/8)/(n + 3/4)) with sampling variance 1/(4n + 2) (Anscombe 1948). Durations:
+natural logarithm of seconds. Shares and rubric levels stay as they are. After that, y is standardised per
+indicator over the norming sample and turned so that more is better.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sightline.domain.indicators import Indicator, Scale
+from sightline.domain.observables import Measured, Observable
+
+MINIMUM_STUDENTS = 10
+"""Students who must show an indicator before it is compared at all; below, the mean's own error is above .3 SD."""
+
+MINIMUM_SPREAD = 1e-6
+"""An indicator that never varies in the sample tells nobody from anybody (transformed units)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """Mean and SD of one indicator's transformed values in the norming sample."""
+
+    mean: float
+    spread: float
+    students: int
+    observables: int
+    typical_sampling_variance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """Norms of all indicators that had enough students; the version names their content."""
+
+    version: str
+    by_indicator: Mapping[str, Norm]
+
+
+def transformed(measured: Measured, scale: Scale) -> tuple[float, float]:
+    """Value on the model's scale and its sampling variance there, before standardisation."""
+    if scale is Scale.PROPORTION:
+        n = float(measured.opportunities)
+        k = measured.value * n
+        exposure = n if measured.exposure is None else measured.exposure
+        return math.asin(math.sqrt((k + 0.375) / (n + 0.75))), 1.0 / (4.0 * exposure + 2.0)
+    if scale is Scale.DURATION:
+        return math.log(measured.value), 0.0
+    return measured.value, 0.0
+
+
+def norms_of(observables: Iterable[Observable], indicators: Mapping[str, Indicator]) -> Norms:
+    """Norms over the given sample, students weighted alike however many sittings they have.
+
+    An indicator shown by fewer than MINIMUM_STUDENTS, or that does not vary, gets no norm: its observables
+    wait, and are shown as waiting.
+    """
+    values: dict[str, dict[UUID, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    for observable in observables:
+        pair = transformed(observable.measured, indicators[observable.indicator].scale)
+        values[observable.indicator][observable.student_id].append(pair)
+    norms: dict[str, Norm] = {}
+    for name in sorted(values):
+        norm = _norm(values[name])
+        if norm is not None:
+            norms[name] = norm
+    text = repr(list(norms.items()))
+    return Norms(version=hashlib.sha256(text.encode()).hexdigest()[:16], by_indicator=norms)
+
+
+def _norm(by_student: Mapping[UUID, list[tuple[float, float]]]) -> Norm | None:
+    if len(by_student) < MINIMUM_STUDENTS:
+        return None
+    weighted = [
+        (value, variance, 1.0 / len(pairs))
+        for _, pairs in sorted(by_student.items())
+        for value, variance in sorted(pairs)
+    ]
+    total = math.fsum(weight for _, _, weight in weighted)
+    mean = math.fsum(value * weight for value, _, weight in weighted) / total
+    variance = math.fsum((value - mean) ** 2 * weight for value, _, weight in weighted) / total
+    spread = math.sqrt(variance)
+    if spread < MINIMUM_SPREAD:
+        return None
+    return Norm(
+        mean=mean,
+        spread=spread,
+        students=len(by_student),
+        observables=len(weighted),
+        typical_sampling_variance=math.fsum(v * w for _, v, w in weighted) / total / variance,
+    )
+
+
+def standardised(observable: Observable, indicator: Indicator, norm: Norm) -> tuple[float, float]:
+    """Value in SD of the norming sample, more is better, and its error variance beyond the model's residual.
+
+    The error is the sampling variance of the value plus that of the norm's own mean.
+    """
+    value, variance = transformed(observable.measured, indicator.scale)
+    y = indicator.direction * (value - norm.mean) / norm.spread
+    return y, variance / norm.spread**2 + 1.0 / norm.students

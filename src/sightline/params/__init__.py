@@ -1,0 +1,1 @@
+"""Parameter cards: fitted numbers with their origin, one JSON file each."""

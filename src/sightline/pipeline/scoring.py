@@ -1,0 +1,165 @@
+"""Records to observables, observables to assessments. What is computed again from the same comes out the same."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sightline.domain.acts import ActReadings
+from sightline.domain.observables import Absence, Extraction
+from sightline.domain.records import Conversation, Session
+from sightline.domain.skills import Source
+from sightline.errors import NotFound
+from sightline.features.catalog import CATALOG_VERSION, INDICATORS
+from sightline.features.extraction import extract_conversation, extract_ratings
+from sightline.features.extraction import extract_session as rules_of_play
+from sightline.features.session_features import SessionFeature, session_features
+from sightline.ingest.sessions import session_of
+from sightline.measurement.assess import Frame, assess
+from sightline.measurement.norms import Norms, norms_of
+from sightline.pipeline.cards import measurement_card, talk_act_card
+from sightline.store import assessments, evidence, talks, telemetry
+from sightline.store.database import Work
+from sightline.talkacts.acts import Turn, act_probabilities, coverage
+
+
+IN_DOMAIN = 0.9
+"""Share of words known from training below which a talk is unlike it (docs/model-card-talkacts.md: .98 at home,
+.77 in children's speech, where the classifier was seen to fail). A judgement from two corpora, not a fitted number."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExtract:
+    """A closed session: its observables and absences, and telemetry's eight features."""
+
+    session: Session
+    closed_at: datetime | None
+    extraction: Extraction
+    features: tuple[SessionFeature, ...]
+
+
+async def session_extract(work: Work, school_id: UUID, session_id: UUID) -> SessionExtract:
+    """What the rules find in a session as it is now, stored or not. Raises NotFound without events."""
+    states = await telemetry.session_states(work, school_id, [session_id])
+    events = await telemetry.events_of_session(work, school_id, session_id)
+    if not states or not events:
+        raise NotFound("there is no session with this id")
+    session = session_of(session_id, states[0].student_id, events)
+    extraction = rules_of_play(session)
+    return SessionExtract(session, states[0].closed_at, extraction, session_features(session, extraction))
+
+
+async def extract_session(work: Work, school_id: UUID, session_id: UUID, *, now: datetime) -> SessionExtract:
+    """Store a session's observables; the caller holds the session alone."""
+    extract = await session_extract(work, school_id, session_id)
+    await evidence.add_extraction(work, school_id, extract.extraction, now)
+    return extract
+
+
+def act_readings(talk: Conversation) -> ActReadings | Absence:
+    """What the shipped classifier reads in a conversation, with its own error rates.
+
+    Talk unlike its training data gets no reading at all: there its error rates are not known.
+    """
+    card = talk_act_card()
+    turns = [Turn(speaker=u.speaker, text=u.text) for u in talk.utterances]
+    if coverage(card, turns) < IN_DOMAIN:
+        return Absence.ACTS_OUT_OF_DOMAIN
+    readings = act_probabilities(card, turns)
+    return ActReadings(
+        card_version=card.version,
+        probabilities={
+            u.utterance_id: {act.value: p for act, p in reading.items()}
+            for u, reading in zip(talk.utterances, readings, strict=True)
+        },
+        thresholds={act.value: figures.threshold for act, figures in card.acts.items()},
+        discrimination={
+            act.value: max(figures.sensitivity - figures.false_positive_rate, 0.0)
+            for act, figures in card.acts.items()
+        },
+    )
+
+
+async def extract_transcript(
+    work: Work,
+    school_id: UUID,
+    transcript_id: UUID,
+    *,
+    former: frozenset[UUID] = frozenset(),
+    now: datetime,
+) -> None:
+    """Store the talk observables of every student in a transcript; the caller holds it alone.
+
+    Students in `former` who speak in it no longer get an empty extraction, which takes their old one back.
+    """
+    talk = await talks.conversation(work, school_id, transcript_id)
+    acts = act_readings(talk)
+    for student in talk.students:
+        await evidence.add_extraction(work, school_id, extract_conversation(talk, student, acts), now)
+    for student in sorted(former - set(talk.students)):
+        empty = Extraction(
+            student_id=student,
+            source=Source.TALK,
+            sitting_id=transcript_id,
+            catalog_version=CATALOG_VERSION,
+            observables=(),
+            absences=(),
+        )
+        await evidence.add_extraction(work, school_id, empty, now)
+
+
+async def extract_occasion(
+    work: Work,
+    school_id: UUID,
+    sitting: UUID,
+    student: UUID,
+    rater: UUID,
+    occasion: date,
+    *,
+    now: datetime,
+) -> None:
+    """Store the rubric observables of one rater, student and day; the caller holds the sitting alone."""
+    ratings = await evidence.latest_ratings(work, school_id, [student], rater_id=rater, occasion=occasion)
+    await evidence.add_extraction(work, school_id, extract_ratings(sitting, ratings), now)
+
+
+def end_of_day(at: datetime) -> datetime:
+    """The end of the (UTC) day of a time: estimates are dated to days, so that an hour moves nobody."""
+    return at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+async def rescore_school(work: Work, school_id: UUID, *, now: datetime) -> int:
+    """Assess all students of a school on its own norms; append what changed, and say how many did.
+
+    The window ends with the day of the school's newest evidence, not with the day of computing.
+    """
+    card = measurement_card()
+    by_student = await evidence.current_observables(work, school_id, CATALOG_VERSION)
+    if not by_student:
+        return 0
+    everything = [o for observables in by_student.values() for o in observables]
+    as_of = end_of_day(max(o.at for o in everything))
+    inside = [o for o in everything if as_of - o.at <= timedelta(weeks=card.weeks)]
+    norms = norms_of(inside, INDICATORS)
+    await keep_norms(work, school_id, norms, now)
+    frame = Frame(
+        indicators=INDICATORS,
+        norms=norms,
+        card=card,
+        catalog_version=CATALOG_VERSION,
+        as_of=as_of,
+        computed_at=now,
+    )
+    return await assessments.add_assessments(work, school_id, assess(by_student, frame))
+
+
+async def keep_norms(work: Work, school_id: UUID, norms: Norms, now: datetime) -> None:
+    await assessments.add_norms(
+        work,
+        school_id,
+        version=norms.version,
+        catalog_version=CATALOG_VERSION,
+        body={name: asdict(norm) for name, norm in norms.by_indicator.items()},
+        at=now,
+    )

@@ -1,0 +1,80 @@
+"""One pure decision: may this caller do this act on this thing. Not yours and not there look the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """Who somebody is in a school. A server is a game or an integration with a server key."""
+
+    TEACHER = "teacher"
+    COUNSELLOR = "counsellor"
+    ADMINISTRATOR = "administrator"
+    SERVER = "server"
+
+
+class Act(StrEnum):
+    """What can be done."""
+
+    SEND_EVENTS = "send events"
+    SEND_TRANSCRIPTS = "send transcripts"
+    READ_TRANSCRIPT = "read transcript"
+    RATE = "rate"
+    READ_STUDENT = "read student"
+    READ_CLASS = "read class"
+    LIST_STUDENTS = "list students"
+    READ_QUALITY = "read quality"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `classes` and `students` are a teacher's own; others reach by role."""
+
+    role: Role
+    school_id: UUID
+    staff_id: UUID
+    display_name: str
+    classes: frozenset[UUID] = field(default_factory=frozenset)
+    students: frozenset[UUID] = field(default_factory=frozenset)
+
+
+_BY_ROLE: dict[Role, frozenset[Act]] = {
+    Role.SERVER: frozenset({Act.SEND_EVENTS, Act.SEND_TRANSCRIPTS}),
+    Role.TEACHER: frozenset(
+        {Act.SEND_TRANSCRIPTS, Act.READ_TRANSCRIPT, Act.RATE, Act.READ_STUDENT, Act.READ_CLASS, Act.LIST_STUDENTS}
+    ),
+    Role.COUNSELLOR: frozenset({Act.READ_STUDENT, Act.READ_CLASS, Act.LIST_STUDENTS, Act.READ_TRANSCRIPT}),
+    Role.ADMINISTRATOR: frozenset(
+        {Act.READ_STUDENT, Act.READ_CLASS, Act.LIST_STUDENTS, Act.READ_TRANSCRIPT, Act.READ_QUALITY}
+    ),
+}
+
+
+def may(
+    caller: Caller,
+    act: Act,
+    *,
+    school_id: UUID,
+    students: frozenset[UUID] = frozenset(),
+    class_id: UUID | None = None,
+) -> bool:
+    """Whether the caller may do the act on these students or this class of that school.
+
+    Nobody reaches into another school. A teacher reaches the own classes and the students in them, and for a
+    group of students all of them must be own.
+    """
+    if caller.school_id != school_id or act not in _BY_ROLE[caller.role]:
+        return False
+    if caller.role is Role.TEACHER:
+        if class_id is not None and class_id not in caller.classes:
+            return False
+        return students <= caller.students
+    return True
+
+
+def visible_students(caller: Caller) -> frozenset[UUID] | None:
+    """The students a caller's lists may show; None means all of the school."""
+    return caller.students if caller.role is Role.TEACHER else None

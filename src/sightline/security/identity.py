@@ -1,0 +1,49 @@
+"""Tokens: made from the system's randomness, shown once, stored as keyed digests only."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import zlib
+from datetime import timedelta
+from enum import StrEnum
+
+TOKEN_BYTES = 32
+"""256 bits of randomness a token (NIST SP 800-63B asks for 64 at least)."""
+
+
+class CredentialKind(StrEnum):
+    """What a token is for; its prefix says so, and one kind is never taken for another."""
+
+    SERVER_KEY = "sk"
+    SIGN_IN_LINK = "sl"
+    STAFF_SESSION = "ss"
+    ACCESS_TOKEN = "at"
+
+
+LIFETIME: dict[CredentialKind, timedelta | None] = {
+    CredentialKind.SERVER_KEY: None,
+    CredentialKind.SIGN_IN_LINK: timedelta(minutes=15),
+    CredentialKind.STAFF_SESSION: timedelta(hours=8),
+    CredentialKind.ACCESS_TOKEN: timedelta(minutes=15),
+}
+
+
+def token_of(kind: CredentialKind, randomness: bytes) -> str:
+    """`sk_<hex>_<checksum>`: prefix and checksum let scanners find a leaked token without trying it."""
+    body = f"{kind.value}_{randomness.hex()}"
+    return f"{body}_{zlib.crc32(body.encode()):08x}"
+
+
+def kind_of(token: str) -> CredentialKind | None:
+    """The kind of a well-formed token, else None (no database is asked about anything else)."""
+    body, _, check = token.rpartition("_")
+    prefix = body.partition("_")[0]
+    if not body.isascii() or f"{zlib.crc32(body.encode()):08x}" != check:
+        return None
+    return CredentialKind(prefix) if prefix in set(CredentialKind) else None
+
+
+def digest_of(token: str, secret_key: str) -> bytes:
+    """What is stored and looked up: HMAC-SHA256, so that a stolen database holds no usable token."""
+    return hmac.new(secret_key.encode(), token.encode(), hashlib.sha256).digest()

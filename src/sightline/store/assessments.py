@@ -1,0 +1,179 @@
+"""Assessments and norms: appended when they differ from the newest, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import insert, select
+
+from sightline.domain.estimates import Assessment, Contribution, Estimate, SkillResult, Slope, Unscored
+from sightline.domain.skills import Source
+from sightline.store.database import Work
+from sightline.store.schema import assessments, norms
+
+
+class _Item(msgspec.Struct, array_like=True):
+    """One observable of the exact sum; its seven amounts stand in the results."""
+
+    observable_id: UUID
+    indicator: str
+    source: Source
+    sitting_id: UUID
+
+
+class _Result(msgspec.Struct):
+    skill: str
+    estimate: Estimate | None
+    unscored: Unscored | None
+    prior_mean: float
+    amounts: list[float]
+    direct: list[bool]
+    rater_adjustments: list[tuple[UUID, float]]
+    slope: Slope | None
+
+
+class _Body(msgspec.Struct):
+    """The row's form of an assessment: items once, amounts per skill, 14 kB for a hundred items."""
+
+    items: list[_Item]
+    results: list[_Result]
+
+
+def _body(assessment: Assessment) -> _Body:
+    items = [
+        _Item(c.observable_id, c.indicator, c.source, c.sitting_id) for c in assessment.results[0].contributions
+    ]
+    return _Body(
+        items=items,
+        results=[
+            _Result(
+                skill=result.skill.value,
+                estimate=result.outcome if isinstance(result.outcome, Estimate) else None,
+                unscored=result.outcome if isinstance(result.outcome, Unscored) else None,
+                prior_mean=result.prior_mean,
+                amounts=[c.amount for c in result.contributions],
+                direct=[c.direct for c in result.contributions],
+                rater_adjustments=list(result.rater_adjustments),
+                slope=result.slope,
+            )
+            for result in assessment.results
+        ],
+    )
+
+
+def _result(items: Sequence[_Item], stored: _Result) -> SkillResult:
+    outcome = stored.estimate if stored.estimate is not None else stored.unscored
+    if outcome is None:
+        raise ValueError(f"the stored result of {stored.skill} has no outcome")
+    return SkillResult(
+        skill=outcome.skill,
+        outcome=outcome,
+        prior_mean=stored.prior_mean,
+        contributions=tuple(
+            Contribution(
+                observable_id=item.observable_id,
+                indicator=item.indicator,
+                source=item.source,
+                sitting_id=item.sitting_id,
+                direct=direct,
+                amount=amount,
+            )
+            for item, amount, direct in zip(items, stored.amounts, stored.direct, strict=True)
+        ),
+        rater_adjustments=tuple(stored.rater_adjustments),
+        slope=stored.slope,
+    )
+
+
+async def add_assessments(work: Work, school_id: UUID, new: Sequence[Assessment]) -> int:
+    """Append those whose content differs from the newest of the same student; return how many."""
+    newest = await work.execute(
+        select(assessments.c.student_id, assessments.c.content_hash)
+        .where(assessments.c.school_id == school_id)
+        .distinct(assessments.c.student_id)
+        .order_by(assessments.c.student_id, assessments.c.entry.desc())
+    )
+    known = {row.student_id: row.content_hash for row in newest}
+    rows: list[dict[str, object]] = []
+    for assessment in new:
+        timeless = replace(assessment, computed_at=assessment.as_of)
+        content_hash = hashlib.sha256(msgspec.json.encode(timeless)).digest()
+        if known.get(assessment.student_id) == content_hash:
+            continue
+        rows.append(
+            {
+                "school_id": school_id,
+                "student_id": assessment.student_id,
+                "as_of": assessment.as_of,
+                "computed_at": assessment.computed_at,
+                "card_version": assessment.card_version,
+                "catalog_version": assessment.catalog_version,
+                "norms_version": assessment.norms_version,
+                "content_hash": content_hash,
+                "body": _body(assessment),
+            }
+        )
+    if rows:
+        await work.execute(insert(assessments), rows)
+    return len(rows)
+
+
+async def newest_assessments(work: Work, school_id: UUID, student_ids: Sequence[UUID]) -> dict[UUID, Assessment]:
+    """The newest assessment of each given student that has one."""
+    if not student_ids:
+        return {}
+    found = await work.execute(
+        select(assessments)
+        .where(assessments.c.school_id == school_id, assessments.c.student_id.in_(student_ids))
+        .distinct(assessments.c.student_id)
+        .order_by(assessments.c.student_id, assessments.c.entry.desc())
+    )
+    newest: dict[UUID, Assessment] = {}
+    for row in found:
+        body = msgspec.convert(row.body, _Body, strict=False)
+        newest[row.student_id] = Assessment(
+            student_id=row.student_id,
+            as_of=row.as_of,
+            computed_at=row.computed_at,
+            card_version=row.card_version,
+            catalog_version=row.catalog_version,
+            norms_version=row.norms_version,
+            results=tuple(_result(body.items, result) for result in body.results),
+        )
+    return newest
+
+
+async def add_norms(
+    work: Work,
+    school_id: UUID,
+    *,
+    version: str,
+    catalog_version: str,
+    body: Mapping[str, object],
+    at: datetime,
+) -> None:
+    """Keep the norms that assessments name, once per version."""
+    there = await work.execute(
+        select(norms.c.entry)
+        .where(
+            norms.c.school_id == school_id,
+            norms.c.version == version,
+            norms.c.catalog_version == catalog_version,
+        )
+        .limit(1)
+    )
+    if there.scalar_one_or_none() is None:
+        await work.execute(
+            insert(norms).values(
+                school_id=school_id,
+                version=version,
+                catalog_version=catalog_version,
+                computed_at=at,
+                body=body,
+            )
+        )

@@ -1,0 +1,99 @@
+"""The connection to PostgreSQL: one engine a process, one transaction a request or job, migrations at start."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from sightline.errors import DatabaseUnavailable
+
+Work = AsyncConnection
+"""One transaction. Functions of this package take it first and never commit: the edge does, once."""
+
+MIGRATION_LOCK = 7_305_019_412
+"""Advisory lock that lets one process migrate at a time; any fixed number does."""
+
+ANSWER_TIMEOUT_MS = 20_000
+"""A statement that runs longer than this is ended, so that no request hangs."""
+
+
+def _encoded(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def driver_url(url: str) -> str:
+    """The URL with the psycopg driver named, whatever dialect of it was given."""
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def plain_url(url: str) -> str:
+    """The URL as libpq takes it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+class Store:
+    """The database of one process."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            driver_url(url),
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            json_serializer=_encoded,
+            json_deserializer=msgspec.json.decode,
+            connect_args={
+                "connect_timeout": 3,
+                "options": f"-c statement_timeout={ANSWER_TIMEOUT_MS} -c timezone=UTC",
+            },
+        )
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[Work]:
+        """One transaction, committed at the end of the block, rolled back on any error.
+
+        Raises DatabaseUnavailable when PostgreSQL cannot be reached or goes away in between.
+        """
+        try:
+            async with self.engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as problem:
+            raise DatabaseUnavailable(
+                "the database cannot be reached at the moment; try again in a few seconds"
+            ) from problem
+
+    async def ready(self) -> None:
+        """Answer within seconds whether a statement can run. Raises DatabaseUnavailable."""
+        async with self.work() as work:
+            await work.execute(text("select 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def migrate(url: str) -> None:
+    """Bring the database to the newest schema; safe to run by several processes at once."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    engine = create_engine(driver_url(url), json_serializer=_encoded)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except OperationalError as problem:
+        raise DatabaseUnavailable(f"the database cannot be migrated: {problem.orig}") from problem
+    finally:
+        engine.dispose()

@@ -1,0 +1,238 @@
+"""Ratings, extractions and their observables. Appended; the newest revision of a sitting counts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import and_, func, insert, select
+
+from sightline.domain.observables import Absence, Extraction, Measured, Moment, NotObserved, Observable
+from sightline.domain.records import Rating
+from sightline.domain.skills import Skill, Source
+from sightline.store.database import Work
+from sightline.store.schema import extractions, observables, ratings
+
+Moments = tuple[Moment, ...]
+
+
+async def add_ratings(work: Work, school_id: UUID, new: Sequence[Rating]) -> None:
+    if new:
+        await work.execute(
+            insert(ratings),
+            [
+                {
+                    "school_id": school_id,
+                    "rating_id": r.rating_id,
+                    "rater_id": r.rater_id,
+                    "student_id": r.student_id,
+                    "skill": r.skill.value,
+                    "level": r.level,
+                    "occasion": r.occasion,
+                    "rated_at": r.rated_at,
+                }
+                for r in new
+            ],
+        )
+
+
+async def latest_ratings(
+    work: Work,
+    school_id: UUID,
+    student_ids: Sequence[UUID],
+    *,
+    rater_id: UUID | None = None,
+    occasion: date | None = None,
+) -> list[Rating]:
+    """The newest rating of each rater, student, skill and occasion."""
+    condition = [ratings.c.school_id == school_id, ratings.c.student_id.in_(student_ids)]
+    if rater_id is not None:
+        condition.append(ratings.c.rater_id == rater_id)
+    if occasion is not None:
+        condition.append(ratings.c.occasion == occasion)
+    found = await work.execute(
+        select(ratings)
+        .where(*condition)
+        .distinct(ratings.c.student_id, ratings.c.rater_id, ratings.c.occasion, ratings.c.skill)
+        .order_by(
+            ratings.c.student_id,
+            ratings.c.rater_id,
+            ratings.c.occasion,
+            ratings.c.skill,
+            ratings.c.entry.desc(),
+        )
+    )
+    return [_rating(row) for row in found]
+
+
+async def ratings_by_id(work: Work, school_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Rating]:
+    if not ids:
+        return {}
+    found = await work.execute(
+        select(ratings).where(ratings.c.school_id == school_id, ratings.c.rating_id.in_(ids))
+    )
+    return {row.rating_id: _rating(row) for row in found}
+
+
+def _rating(row: Any) -> Rating:
+    return Rating(
+        rating_id=row.rating_id,
+        rater_id=row.rater_id,
+        student_id=row.student_id,
+        skill=Skill(row.skill),
+        level=row.level,
+        occasion=row.occasion,
+        rated_at=row.rated_at,
+    )
+
+
+async def add_extraction(work: Work, school_id: UUID, extraction: Extraction, at: datetime) -> bool:
+    """Append an extraction as a new revision; False when the newest one says the same already.
+
+    The caller holds the sitting (`hold_sessions` or an equal lock), so that revisions do not race.
+    """
+    content_hash = hashlib.sha256(msgspec.json.encode(extraction)).digest()
+    found = await work.execute(
+        select(extractions.c.revision, extractions.c.content_hash)
+        .where(
+            extractions.c.school_id == school_id,
+            extractions.c.sitting_id == extraction.sitting_id,
+            extractions.c.student_id == extraction.student_id,
+            extractions.c.catalog_version == extraction.catalog_version,
+        )
+        .order_by(extractions.c.revision.desc())
+        .limit(1)
+    )
+    newest = found.one_or_none()
+    if newest is not None and newest.content_hash == content_hash:
+        return False
+    key = {
+        "school_id": school_id,
+        "sitting_id": extraction.sitting_id,
+        "student_id": extraction.student_id,
+        "catalog_version": extraction.catalog_version,
+        "revision": 1 if newest is None else newest.revision + 1,
+    }
+    await work.execute(
+        insert(extractions).values(
+            **key,
+            source=extraction.source.value,
+            extracted_at=at,
+            content_hash=content_hash,
+            absences=[{"indicator": a.indicator, "reason": a.reason.value} for a in extraction.absences],
+        )
+    )
+    if extraction.observables:
+        await work.execute(insert(observables), [key | _columns(o) for o in extraction.observables])
+    return True
+
+
+def _columns(observable: Observable) -> dict[str, object]:
+    return {
+        "indicator": observable.indicator,
+        "observable_id": observable.observable_id,
+        "source": observable.source.value,
+        "at": observable.at,
+        "value": observable.measured.value,
+        "opportunities": observable.measured.opportunities,
+        "counted": observable.measured.counted,
+        "exposure": observable.measured.exposure,
+        "rater_id": observable.rater_id,
+        "moments": observable.measured.moments,
+    }
+
+
+def _newest(school_id: UUID, catalog_version: str) -> Any:
+    """The newest revision of each sitting and student of a school."""
+    return (
+        select(
+            extractions.c.school_id,
+            extractions.c.sitting_id,
+            extractions.c.student_id,
+            extractions.c.catalog_version,
+            func.max(extractions.c.revision).label("revision"),
+        )
+        .where(extractions.c.school_id == school_id, extractions.c.catalog_version == catalog_version)
+        .group_by(
+            extractions.c.school_id,
+            extractions.c.sitting_id,
+            extractions.c.student_id,
+            extractions.c.catalog_version,
+        )
+        .subquery()
+    )
+
+
+def _same(table: Any, newest: Any) -> Any:
+    columns = ("school_id", "sitting_id", "student_id", "catalog_version", "revision")
+    return and_(*(table.c[c] == newest.c[c] for c in columns))
+
+
+async def current_observables(
+    work: Work, school_id: UUID, catalog_version: str, *, students: Iterable[UUID] | None = None
+) -> dict[UUID, list[Observable]]:
+    """Observables of the newest revisions by student, all of the school or of some students."""
+    newest = _newest(school_id, catalog_version)
+    query = select(observables).join(newest, _same(observables, newest))
+    if students is not None:
+        query = query.where(newest.c.student_id.in_(list(students)))
+    by_student: dict[UUID, list[Observable]] = {}
+    for row in await work.execute(query):
+        by_student.setdefault(row.student_id, []).append(_observable(row))
+    return by_student
+
+
+async def current_absences(
+    work: Work, school_id: UUID, catalog_version: str, student_id: UUID
+) -> list[NotObserved]:
+    """What could not be observed of one student, and why, in the newest revisions."""
+    newest = _newest(school_id, catalog_version)
+    found = await work.execute(
+        select(extractions).join(newest, _same(extractions, newest)).where(newest.c.student_id == student_id)
+    )
+    return [
+        NotObserved(
+            indicator=absence["indicator"],
+            student_id=row.student_id,
+            source=Source(row.source),
+            sitting_id=row.sitting_id,
+            reason=Absence(absence["reason"]),
+        )
+        for row in found
+        for absence in row.absences
+    ]
+
+
+async def absence_counts(work: Work, school_id: UUID, catalog_version: str) -> Mapping[tuple[str, str], int]:
+    """How often each indicator was absent for each reason, in the newest revisions."""
+    newest = _newest(school_id, catalog_version)
+    found = await work.execute(select(extractions.c.absences).join(newest, _same(extractions, newest)))
+    counts: dict[tuple[str, str], int] = {}
+    for row in found:
+        for absence in row.absences:
+            key = (absence["indicator"], absence["reason"])
+            counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+def _observable(row: Any) -> Observable:
+    return Observable(
+        observable_id=row.observable_id,
+        indicator=row.indicator,
+        student_id=row.student_id,
+        source=Source(row.source),
+        sitting_id=row.sitting_id,
+        at=row.at,
+        measured=Measured(
+            value=row.value,
+            opportunities=row.opportunities,
+            moments=msgspec.convert(row.moments, Moments, strict=False),
+            counted=row.counted,
+            exposure=row.exposure,
+        ),
+        rater_id=row.rater_id,
+    )
