@@ -34,11 +34,11 @@ OM2: Mapping[Source, float] = {Source.GAME: 0.07, Source.TALK: 0.07, Source.TEAC
 OWN_NOISE = 0.30
 """SD of e: what one indicator has to itself in one sitting. Counting noise comes on top of it by itself."""
 
-STEEPNESS = 2.4
-"""Logits per SD of z. With 2 to 4 opportunities, counting noise is most of a rate's variance; this brings the
-loading of an observed, standardised rate near the .40 of the priors."""
+STEEPNESS = 2.0
+"""Logits per SD of z. With two opportunities a sitting, counting noise is most of a rate's variance; this brings
+the loading of an observed, standardised rate near .35 and so near the .40 of the priors."""
 
-LOG_STEP = 0.65
+LOG_STEP = 0.60
 """Log seconds per SD of z, for the same reason."""
 
 LOG_NOISE = 0.45

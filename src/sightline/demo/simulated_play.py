@@ -46,7 +46,19 @@ LONGEST_LATENCY, LONGEST_PLANNING = 150.0, 90.0
 SHORTEST_SITTING, LONGEST_SITTING = 330.0, 1170.0
 """Seconds: what fits between the start and the end of a play period."""
 
+GAP_LOG_SECONDS, GAP_BOUNDS = (2.8, 0.5), (2.0, 50.0)
+"""Mean and SD of log seconds between two events (16 seconds in the middle), and its bounds in seconds: below the
+minute that the rules read as having stopped."""
+
 MOST_EVENTS, FEWEST_EVENTS = 45, 20
+
+EFFICIENCY_STEP, EFFICIENCY_NOISE = 0.6, 0.35
+"""Share of z that reaches a task's least/used, and SD of what the task itself adds (both times STEEPNESS, in
+logits): a ratio has no counting noise, so it needs less signal to be as telling as a rate."""
+
+OTHER_WORDS, HAS_RESOURCES, ONE_SIDED = 0.5, 0.4, 0.6
+"""Shares: of mini games that report by the missions' own event types, of tasks that give something to share out,
+of unfair endings in which one side wins (the rest stay open). Chosen for variety."""
 
 ADAPTING = ("adapt", "analyse", "try_again", "ask", "plan")
 NOT_ADAPTING = ("blame", "give_up", "ignore", "repeat")
@@ -64,7 +76,7 @@ class _Sitting:
 
     def add(self, event_type: str, gap: float | None = None, /, **data: object) -> None:
         """A gap that no rule measures (None) may be stretched later, so that the sitting has a lesson's length."""
-        free = float(np.clip(self.rng.lognormal(2.4, 0.5), 2.0, 50.0))
+        free = float(np.clip(self.rng.lognormal(*GAP_LOG_SECONDS), *GAP_BOUNDS))
         self.events.append((event_type, free if gap is None else gap, gap is not None, data))
 
     def does(self, indicator: str) -> bool:
@@ -92,7 +104,7 @@ def _mini_game(s: _Sitting) -> None:
     )
     failure, attempt, solved = (
         ("failure_occurred", "retry_attempted", "recovery_achieved")
-        if s.rng.random() < 0.5  # noqa: PLR2004 -- games say the same by two sets of words; half each
+        if s.rng.random() < OTHER_WORDS
         else ("failure", "retry", "success_after_failure")
     )
     after: list[tuple[str, dict[str, object]]] = []
@@ -121,12 +133,12 @@ def _task(s: _Sitting) -> None:
     s.add("task_start", task=task)
     first_gap = s.seconds("planning_time", LONGEST_PLANNING)
     s.add("choice_made", first_gap, task=task, choice=s.one_of(("sketch", "place", "measure")))
-    if s.rng.random() < 0.4:  # noqa: PLR2004 -- some tasks give something to share out
+    if s.rng.random() < HAS_RESOURCES:
         s.add("resource_allocated", task=task, amount=int(s.rng.integers(1, 6)))
     if s.does("tasks_completed"):
         least = int(s.rng.integers(6, 13))
-        noise = s.rng.normal(0.0, 0.25)
-        ratio = chance(PLAY_LINKS["efficiency"], 0.6 * s.inclinations["efficiency"] + float(noise))
+        z = EFFICIENCY_STEP * s.inclinations["efficiency"] + s.rng.normal(0.0, EFFICIENCY_NOISE)
+        ratio = chance(PLAY_LINKS["efficiency"], z)
         s.add("task_complete", task=task, least=least, used=max(least, round(least / ratio)))
 
 
@@ -134,7 +146,7 @@ def _mistakes(s: _Sitting) -> None:
     """A refused move, the same again while the student perseverates (three times at most), then another move."""
     data: dict[str, object] = {
         "task": s.thing(("lock", "scale", "crane")),
-        "move": s.one_of(("left", "up", "add")),
+        "what": s.one_of(("left", "up", "add")),
     }
     s.add("mistake", **data)
     for _ in range(3):
@@ -188,7 +200,7 @@ def _conflict(s: _Sitting) -> None:
     """A conflict ends fairly, or for one side, or stays open."""
     fair = s.does("fair_resolution")
     s.add("conflict_encountered", about=s.one_of(("who_steers", "the_last_plank", "the_price")))
-    if fair or s.rng.random() < 0.6:  # noqa: PLR2004 -- of the others, more than half end for one side
+    if fair or s.rng.random() < ONE_SIDED:
         s.add("conflict_resolved", outcome=s.one_of(FAIR if fair else UNFAIR))
 
 

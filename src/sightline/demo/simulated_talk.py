@@ -29,7 +29,7 @@ TEACHER_LABEL = "Teacher"
 TALK_LINKS: Mapping[str, Link] = {
     "responsivity": Link(Skill.COLLABORATION, 0.2, lam=0.42),
     "social_impact": Link(Skill.COMMUNICATION, 0.0, lam=0.42),
-    "asking": Link(Skill.COMMUNICATION, -1.9, lam=0.40),
+    "asking": Link(Skill.COMMUNICATION, -1.5, lam=0.44),
     "asking_anothers_view": Link(Skill.EMPATHY, -2.1, lam=0.42),
     "turn_balance": Link(Skill.COLLABORATION, -0.9, lam=0.40, direction=-1),
     "giving_reasons": Link(Skill.COMMUNICATION, -1.7, lam=0.42),
@@ -62,8 +62,16 @@ TRIES = 12
 """How often a turn is written anew to take up what it is meant to take up, and no more."""
 
 FEWEST_TURNS, MOST_TURNS = 35, 60
+TEACHER_TURNS = 3
+"""At most: the opening and two visits."""
 WORDS_A_SECOND = 2.6
 """Pace of unhurried talk, about 150 words a minute."""
+PAUSES, ONSET = (0.3, 2.5), 0.4
+"""Seconds: least and most between two turns, and what a turn takes beside its words."""
+MOST_UNEVEN = 1.6
+"""Log of how far a share of turns may depart from an equal one (a fifth to five times)."""
+OWN_TURNS = 2
+"""Turns that even the quietest has; fewer than the rules ask for, so that "too few turns" occurs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +102,10 @@ def _weight(speaker: _Speaker, kind: str, *, after_question: bool) -> float:
 def _order(speakers: Sequence[_Speaker], turns: int, rng: np.random.Generator) -> list[int]:
     """Who speaks when: shares depart from equal ones by each speaker's unevenness, nobody follows himself."""
     spread = [exp(TALK_LINKS["turn_balance"].base + STEEPNESS * s.inclinations["turn_balance"]) for s in speakers]
-    shares = np.exp([far if s.louder else -far for s, far in zip(speakers, np.minimum(spread, 1.6), strict=True)])
-    left = np.maximum(np.rint(turns * shares / shares.sum()), 2)
+    shares = np.exp(
+        [far if s.louder else -far for s, far in zip(speakers, np.minimum(spread, MOST_UNEVEN), strict=True)]
+    )
+    left = np.maximum(np.rint(turns * shares / shares.sum()), OWN_TURNS)
     order: list[int] = []
     while left.sum() > 0:
         weights = left.copy()
@@ -105,7 +115,7 @@ def _order(speakers: Sequence[_Speaker], turns: int, rng: np.random.Generator) -
         chosen = int(np.searchsorted(ends, rng.random() * ends[-1], side="right"))
         left[chosen] -= 1
         order.append(chosen)
-    return order[:MOST_TURNS]
+    return order[: MOST_TURNS - TEACHER_TURNS]
 
 
 def _pick(weights: Sequence[float], rng: np.random.Generator) -> int:
@@ -189,7 +199,7 @@ def simulate_talk(
     ]
     task = GROUP_TASKS[int(rng.integers(len(GROUP_TASKS)))]
     said: list[_Said] = []
-    for who in _order(speakers, int(rng.integers(FEWEST_TURNS + 5, MOST_TURNS - 3)), rng):
+    for who in _order(speakers, int(rng.integers(FEWEST_TURNS + 5, MOST_TURNS - TEACHER_TURNS)), rng):
         said.append(_turn(who, speakers, said, task, rng))
     turns = _timed(task, speakers, said, rng)
     content = _webvtt(turns) if as_format == "webvtt" else _csv(turns)
@@ -214,7 +224,7 @@ def _timed(
     task: GroupTask, speakers: Sequence[_Speaker], said: Sequence[_Said], rng: np.random.Generator
 ) -> tuple[SimulatedTurn, ...]:
     """The turns with their times, the teacher's opening before them and one or two visits between."""
-    visits = {int(at) for at in rng.integers(8, len(said), 2)}
+    visits = {int(at) for at in rng.integers(8, len(said), TEACHER_TURNS - 1)}
     lines: list[tuple[str, str | None, str, frozenset[str]]] = [
         (TEACHER_LABEL, None, task.opening, frozenset()),
     ]
@@ -222,12 +232,15 @@ def _timed(
         if number in visits:
             lines.append((TEACHER_LABEL, None, _one_of(TEACHER, rng), frozenset()))
         student = speakers[turn.speaker].student
-        lines.append((student.display_name, student.student_id, turn.text, ACTS[turn.kind]))
+        acts = ACTS[turn.kind]
+        if turn.kind == "propose" and "?" in turn.text:
+            acts |= {"probing"}  # a proposal put as a question asks about a solution, as DeliData has it
+        lines.append((student.display_name, student.student_id, turn.text, acts))
     turns: list[SimulatedTurn] = []
     clock = 0.0
     for label, student_id, text, acts in lines:
-        starts = round(clock + float(rng.uniform(0.3, 2.5)), 3)
-        clock = round(starts + 0.4 + len(text.split()) / WORDS_A_SECOND, 3)
+        starts = round(clock + float(rng.uniform(*PAUSES)), 3)
+        clock = round(starts + ONSET + len(text.split()) / WORDS_A_SECOND, 3)
         turns.append(SimulatedTurn(label, student_id, starts, clock, text, acts))
     return tuple(turns)
 

@@ -1,11 +1,10 @@
 """The words of simulated group talk: tasks of grades 6 to 8, and what a turn does, as templates with slots.
 
-Written for the demo by its makers; nothing here was said by a child. Slots: {part} and {other} are things of the
-task, {flaw} what is wrong with them, {fix} something to do with them, {trouble} what happens else, {goal} what the
-group is after, {n} a number. Every {part} is a plural, so that any of them fits anywhere.
-
-Rules of talk that the templates keep (tests hold them to it): a question says so with a question mark or not at
-all; only `VIEW` asks for another's view.
+Written for the demo by its makers; nothing here was said by a child. Some of `PROPOSE` and `COORDINATE` were
+chosen because the talk-act classifier reads them as meant, so the demo is no test of that classifier.
+Slots: {part} and {other} are things of the task, {flaw} what is wrong with them, {fix} something to do with them,
+{trouble} what happens else, {goal} the group's aim, {n} a number. A {part} is a plural, so any of them fits.
+Tests hold the phrases to this: a question has its question mark, and only `VIEW` asks for another's view.
 """
 
 from __future__ import annotations
@@ -264,7 +263,7 @@ VIEW: tuple[str, ...] = (
     "What do you think about the {part}?",
     "Do you agree with the {part} like this?",
     "Would you prefer the {part} or the {other}?",
-    "What would you do with the {part}?",
+    "What would you change about the {part}?",
     "Are you okay with the {part}?",
     "How would you use the {part}?",
     "Do you see the {part} the same way?",

@@ -57,7 +57,7 @@ def retry_after_failure(session: Session, minimum: int) -> Measured | Absence:
     """Share of failures that another attempt by the same student followed (0 to 1).
 
     A failure that ends the session counts as not retried, unless the game says it offered no further try
-    (`data.last_chance` true).
+    (`data.last_chance` true). A team's failure is an occasion for each member, whose own next act counts.
     """
     pairs = [
         (a.failure, attempt_after(a) is not None)
@@ -68,11 +68,14 @@ def retry_after_failure(session: Session, minimum: int) -> Measured | Absence:
 
 
 def bounce_back(session: Session, minimum: int) -> Measured | Absence:
-    """Share of own failures at a task that the student solved later in the session (0 to 1)."""
+    """Share of own failures at a task that the student solved later in the session (0 to 1).
+
+    A last chance (`data.last_chance` true) gave no opportunity to come back.
+    """
     pairs = [
         (event, solution_after(session, i) is not None)
         for i, event in enumerate(session.events)
-        if event.event_type in FAILURES and not is_shared(event)
+        if event.event_type in FAILURES and not is_shared(event) and flag(event, "last_chance") is not True
     ]
     return _proportion(pairs, minimum)
 
@@ -98,39 +101,50 @@ def recovery_latency(session: Session, minimum: int) -> Measured | Absence:
 def strategy_change_after_failure(session: Session, minimum: int) -> Measured | Absence:
     """Share of retried failures before whose next attempt the student switched strategy (0 to 1).
 
-    Only games that report strategies give this opportunity: one `strategy_switched` anywhere, or a stated
-    `data.approach` on the attempts.
+    Only games that report strategies give this opportunity: `data.new_approach` on the attempts, or a
+    `strategy_switched` anywhere in the session; a switch counts between the failure and the next attempt.
     """
-    pairs: list[tuple[Event, bool]] = []
     reports = any(e.event_type == "strategy_switched" for e in session.events)
-    for a in failures_of(session):
-        attempt = attempt_after(a)
-        if attempt is None:
-            continue
-        changed = flag(attempt, "new_approach")
-        if changed is None and reports:
-            changed = any(e.event_type == "strategy_switched" for e in a.later)
-        if changed is not None:
-            pairs.append((attempt, changed))
-    if not pairs and any(e.event_type in FAILURES for e in session.events):
+    retried = [(a, attempt) for a in failures_of(session) if (attempt := attempt_after(a)) is not None]
+    pairs: list[tuple[Event, bool]] = []
+    for a, attempt in retried:
+        stated = flag(attempt, "new_approach")
+        if stated is not None:
+            pairs.append((attempt, stated))
+        elif reports:
+            between = a.later[: a.later.index(attempt)]
+            pairs.append((attempt, any(e.event_type == "strategy_switched" for e in between)))
+    if retried and not pairs:
         return Absence.NOT_STATED_BY_GAME
     return _proportion(pairs, minimum)
 
 
 def perseveration(session: Session, minimum: int) -> Measured | Absence:
-    """Share of mistakes that repeat the one before, with nothing else tried in between (0 to 1)."""
+    """Share of chances after a mistake in which the same was done again, with nothing else in between (0 to 1).
+
+    The same is the same `data.what` on the same `data.state` at the same task; a game that does not state
+    `data.what` gives no opportunity.
+    """
     pairs: list[tuple[Event, bool]] = []
     before: Event | None = None
+    stated = True
     for event in session.events:
         if event.event_type == "mistake":
+            stated = stated and isinstance(event.data.get("what"), str)
             if before is not None:
-                pairs.append((event, event.data == before.data and task_of(event) == task_of(before)))
+                pairs.append((event, _same_mistake(before, event)))
             before = event
         elif event.event_type in ACTIONS:
             if before is not None:
                 pairs.append((event, False))
             before = None
-    return _proportion(pairs, minimum)
+    return _proportion(pairs, minimum) if stated else Absence.NOT_STATED_BY_GAME
+
+
+def _same_mistake(one: Event, other: Event) -> bool:
+    return task_of(one) == task_of(other) and all(
+        one.data.get(key) == other.data.get(key) for key in ("what", "state")
+    )
 
 
 def initial_reaction(session: Session, minimum: int) -> Measured | Absence:
@@ -192,8 +206,8 @@ def planning_time(session: Session, minimum: int) -> Measured | Absence:
 def feedback_use(session: Session, minimum: int) -> Measured | Absence:
     """Share of failures with feedback after which the student looked at it before the next action (0 to 1).
 
-    Opportunity: a failure whose game offers feedback (`data.feedback` true) and after which the student did
-    anything at all; looking is an event `feedback_viewed`.
+    Opportunity: a failure, own or the team's, whose game offers feedback (`data.feedback` true) and after which
+    the student did anything at all; looking is an event `feedback_viewed` at the same task.
     """
     pairs: list[tuple[Event, bool]] = []
     for a in failures_of(session):
@@ -201,7 +215,8 @@ def feedback_use(session: Session, minimum: int) -> Measured | Absence:
             continue
         reaction = first(a.later, lambda e: e.event_type in ACTIONS or e.event_type == "feedback_viewed")
         if reaction is not None:
-            pairs.append((a.failure, reaction.event_type == "feedback_viewed"))
+            looked = reaction.event_type == "feedback_viewed" and task_of(reaction) == task_of(a.failure)
+            pairs.append((a.failure, looked))
     return _proportion(pairs, minimum)
 
 

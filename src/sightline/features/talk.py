@@ -49,7 +49,8 @@ QUESTION_START = re.compile(
 ANOTHERS_VIEW = re.compile(
     r"\b(?:do|did|can|are|have|would|could|don't|didn't|aren't)\s+you\s+(?:\w+\s+){0,2}?"
     r"(?:think|see|seeing|understand|know|want|feel|feeling|agree|mean|like|prefer|okay|ok|sure|ready|happy)\b"
-    r"|\bwhat\s+(?:do|would|did|about|are)\s+you\b(?!\s+(?:do|doing|got|get|have)\b)"
+    r"|\bwhat\s+(?:do|did|are)\s+you\b(?!\s+(?:do|doing|got|get|have)\b)"
+    r"|\bwhat\s+(?:would|about)\s+you\b"
     r"|\bhow\s+(?:do|would|are|about)\s+you\b|\byour\s+(?:opinion|idea|view|turn)\b",
     re.IGNORECASE,
 )
@@ -155,10 +156,14 @@ def social_impact(
 
 
 def asking(talk: Conversation, student: UUID, minimum: int, acts: ActReadings | Absence) -> Measured | Absence:
-    """Share of own turns that ask for information (0 to 1)."""
+    """Share of own turns that ask for information (0 to 1); asking for another's view is counted elsewhere."""
     del acts
     own = _own(talk, student, minimum)
-    return own if isinstance(own, Absence) else _proportion([(u, is_question(u.text)) for u in own])
+    return (
+        own
+        if isinstance(own, Absence)
+        else _proportion([(u, is_question(u.text) and not asks_anothers_view(u.text)) for u in own])
+    )
 
 
 def asking_anothers_view(

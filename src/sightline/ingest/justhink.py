@@ -161,7 +161,7 @@ class _Reading:
             event_type = "retry" if self.owes_retry[child] else "choice_made"
             self.owes_retry[child] = False
         elif event_type == "mistake":
-            data["tracks"] = ["-".join(sorted(t)) for t in sorted(self.tracks, key=sorted)]
+            data["state"] = ["-".join(sorted(t)) for t in sorted(self.tracks, key=sorted)]
         self._add(child, row, event_type, data)
 
     def _edit(self, row: LogRow) -> None:

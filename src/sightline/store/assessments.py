@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -133,19 +134,31 @@ async def newest_assessments(work: Work, school_id: UUID, student_ids: Sequence[
         .distinct(assessments.c.student_id)
         .order_by(assessments.c.student_id, assessments.c.entry.desc())
     )
-    newest: dict[UUID, Assessment] = {}
-    for row in found:
-        body = msgspec.convert(row.body, _Body, strict=False)
-        newest[row.student_id] = Assessment(
-            student_id=row.student_id,
-            as_of=row.as_of,
-            computed_at=row.computed_at,
-            card_version=row.card_version,
-            catalog_version=row.catalog_version,
-            norms_version=row.norms_version,
-            results=tuple(_result(body.items, result) for result in body.results),
-        )
-    return newest
+    return {row.student_id: _assessment(row) for row in found}
+
+
+async def past_assessments(work: Work, school_id: UUID, student_id: UUID) -> list[Assessment]:
+    """One student's assessments, newest first, the last one of each day that the evidence reached."""
+    found = await work.execute(
+        select(assessments)
+        .where(assessments.c.school_id == school_id, assessments.c.student_id == student_id)
+        .distinct(assessments.c.as_of)
+        .order_by(assessments.c.as_of.desc(), assessments.c.entry.desc())
+    )
+    return [_assessment(row) for row in found]
+
+
+def _assessment(row: Any) -> Assessment:
+    body = msgspec.convert(row.body, _Body, strict=False)
+    return Assessment(
+        student_id=row.student_id,
+        as_of=row.as_of,
+        computed_at=row.computed_at,
+        card_version=row.card_version,
+        catalog_version=row.catalog_version,
+        norms_version=row.norms_version,
+        results=tuple(_result(body.items, result) for result in body.results),
+    )
 
 
 async def add_norms(

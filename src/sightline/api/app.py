@@ -1,0 +1,100 @@
+"""The application under /api/v1, and the health routes beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import Response
+from starlette.requests import Request as PlainRequest
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from sightline import __version__
+from sightline.api import results, talk_and_ratings, telemetry
+from sightline.api.callers import Doors, doors, now, signed_in
+from sightline.api.problems import answer_problems
+from sightline.errors import DatabaseUnavailable
+from sightline.pipeline.signing_in import sign_out
+from sightline.settings import Settings
+from sightline.store.database import Store
+
+READY_TIMEOUT = 2.0
+"""Seconds in which the database must answer to be called ready."""
+
+about = APIRouter(tags=["about"])
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who you are to this system."""
+
+    role: str
+    display_name: str
+    school_id: UUID
+    classes: list[UUID]
+
+
+@about.get("/auth/me")
+async def me(request: Request) -> Me:
+    """Who the credential belongs to."""
+    async with doors(request).store.work() as work:
+        caller = (await signed_in(request, work)).caller
+    return Me(caller.role.value, caller.display_name, caller.school_id, sorted(caller.classes))
+
+
+@about.post("/auth/logout", status_code=204)
+async def logout(request: Request) -> Response:
+    """End the credential that this request came with."""
+    async with doors(request).store.work() as work:
+        await sign_out(work, await signed_in(request, work), now())
+    return Response(status_code=204)
+
+
+@about.get("/health")
+async def health(request: Request) -> dict[str, str]:
+    """A summary: version and whether the database answers."""
+    answer = await _database_state(doors(request).store)
+    return {"version": __version__, "database": answer}
+
+
+async def _database_state(store: Store) -> str:
+    try:
+        await asyncio.wait_for(store.ready(), READY_TIMEOUT)
+    except (DatabaseUnavailable, TimeoutError):
+        return "unavailable"
+    return "ready"
+
+
+def health_routes(store: Store) -> list[Route]:
+    """/livez depends on nothing; /readyz on the database, within READY_TIMEOUT."""
+
+    async def livez(_: PlainRequest) -> JSONResponse:
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(_: PlainRequest) -> JSONResponse:
+        state = await _database_state(store)
+        if state == "ready":
+            return JSONResponse({"database": state})
+        return JSONResponse({"database": state}, 503, headers={"Retry-After": "5"})
+
+    return [Route("/livez", livez), Route("/readyz", readyz)]
+
+
+def api(store: Store, settings: Settings) -> FastAPI:
+    """The API, to be mounted at /api/v1."""
+    app = FastAPI(
+        title="Sightline",
+        version=__version__,
+        summary="Skills that grades miss, with the moments that each estimate came from.",
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.doors = Doors(store, settings)
+    answer_problems(app)
+    for routes in (telemetry.routes, talk_and_ratings.routes, results.routes, about):
+        app.include_router(routes)
+    return app

@@ -1,0 +1,71 @@
+"""Who asks: a bearer token, or the session cookie of the pages for requests that come from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from fastapi import Request
+
+from sightline.errors import NotAllowed, NotSignedIn
+from sightline.pipeline.receiving import Sender
+from sightline.pipeline.signing_in import SignedIn, who
+from sightline.security.access import Caller
+from sightline.settings import Settings
+from sightline.store.database import Store, Work
+
+COOKIE = "sightline_session"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What the routes reach: the store and the settings of this process."""
+
+    store: Store
+    settings: Settings
+
+
+def doors(request: Request) -> Doors:
+    found: Doors = request.app.state.doors
+    return found
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def signed_in(request: Request, work: Work) -> SignedIn:
+    """The caller of a request. Raises NotSignedIn, and NotAllowed for a cookie sent from another site."""
+    settings = doors(request).settings
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        token = request.cookies.get(COOKIE, "")
+        if not token:
+            raise NotSignedIn("send a credential: Authorization: Bearer <key or token>")
+        if request.method not in SAFE:
+            _same_site(request)
+    return await who(work, token.strip(), secret_key=settings.checked_secret(), now=now())
+
+
+async def caller(request: Request, work: Work) -> Caller:
+    return (await signed_in(request, work)).caller
+
+
+async def sender(request: Request, work: Work) -> tuple[Caller, Sender]:
+    found = await signed_in(request, work)
+    return found.caller, Sender(found.caller.school_id, found.credential_id)
+
+
+def _same_site(request: Request) -> None:
+    """A browser says where a request comes from; only our own pages may change anything with the cookie."""
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site")
+    host = urlsplit(origin).netloc if origin else request.headers.get("host")
+    if (
+        site not in {None, "same-origin"}
+        or host != request.headers.get("host")
+        or (origin is None and site is None)
+    ):
+        raise NotAllowed("this request came from another site", code="cross_site")

@@ -1,0 +1,182 @@
+"""Telemetry routes: events, batches, sessions, rejects."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from sightline.api.callers import caller, doors, now, sender
+from sightline.api.edge import read_body
+from sightline.api.problems import problem
+from sightline.errors import NotFound
+from sightline.ingest.events import WireBatch, WireEvent, read_batch
+from sightline.pipeline import reading, receiving
+from sightline.pipeline.reading import Purpose, allow
+from sightline.pipeline.scoring import SessionExtract
+from sightline.security.access import Act
+from sightline.store import telemetry
+
+routes = APIRouter(prefix="/telemetry", tags=["telemetry"])
+
+
+def body_of(kind: type[Any], description: str) -> dict[str, Any]:
+    """The OpenAPI description of a body that this application decodes itself."""
+    schemas, components = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
+    own = components[schemas[0]["$ref"].rpartition("/")[2]]
+    return {
+        "requestBody": {
+            "required": True,
+            "description": description,
+            "content": {"application/json": {"schema": own}},
+        }
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One session feature: a value in `unit`, or null with its reason."""
+
+    name: str
+    value: float | None
+    unit: str
+    reason: str | None
+    opportunities: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAnswer:
+    """A session's observables and features."""
+
+    session_id: UUID
+    student_id: UUID
+    closed_at: datetime | None
+    events: int
+    catalog_version: str
+    observables: list[dict[str, Any]]
+    absences: dict[str, str]
+    features: list[Feature]
+
+
+def session_answer(extract: SessionExtract) -> SessionAnswer:
+    return SessionAnswer(
+        session_id=extract.session.session_id,
+        student_id=extract.session.student_id,
+        closed_at=extract.closed_at,
+        events=len(extract.session.events),
+        catalog_version=extract.extraction.catalog_version,
+        observables=[
+            {
+                "indicator": o.indicator,
+                "value": o.measured.value,
+                "opportunities": o.measured.opportunities,
+                "counted": o.measured.counted,
+            }
+            for o in extract.extraction.observables
+        ],
+        absences={a.indicator: a.reason.value for a in extract.extraction.absences},
+        features=[
+            Feature(f.name, f.value, f.unit, None if f.reason is None else f.reason.value, f.opportunities)
+            for f in extract.features
+        ],
+    )
+
+
+def _json(content: object, status: int) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
+
+
+@routes.post(
+    "/events",
+    status_code=HTTPStatus.CREATED,
+    response_model=receiving.BatchAnswer,
+    openapi_extra=body_of(WireEvent, "One event"),
+)
+async def send_event(request: Request) -> Response:
+    """Store one event. 201 when it is stored or was already, 409 for the same id with other content, 422 else."""
+    body = await read_body(request)
+    async with doors(request).store.work() as work:
+        asking, sending = await sender(request, work)
+        allow(asking, Act.SEND_EVENTS)
+        answer = await receiving.receive_event(work, sending, body, received_at=now())
+    result = answer.results[0]
+    if result.status in {"rejected", "conflict"}:
+        status = HTTPStatus.CONFLICT if result.status == "conflict" else HTTPStatus.UNPROCESSABLE_ENTITY
+        code, detail = result.code or "rejected", result.detail or "the event was not taken"
+        errors = [{"pointer": result.pointer or "", "code": code, "detail": detail}]
+        return problem(request, status, code=code, detail=detail, errors=errors)
+    return _json(answer, HTTPStatus.CREATED)
+
+
+@routes.post(
+    "/batch",
+    status_code=HTTPStatus.CREATED,
+    response_model=receiving.BatchAnswer,
+    responses={207: {"model": receiving.BatchAnswer, "description": "Some events were not taken; each says why"}},
+    openapi_extra=body_of(WireBatch, "Up to 1,000 events"),
+)
+async def send_batch(request: Request, *, verbose: Annotated[bool, Query()] = False) -> Response:
+    """Store up to 1,000 events. One bad event never sinks its batch; answered means committed."""
+    body = await read_body(request)
+    async with doors(request).store.work() as work:
+        asking, sending = await sender(request, work)
+        allow(asking, Act.SEND_EVENTS)
+        answer = await receiving.receive_batch(work, sending, read_batch(body), received_at=now(), verbose=verbose)
+    return _json(answer, HTTPStatus.CREATED if answer.status == "processed" else HTTPStatus.MULTI_STATUS)
+
+
+@routes.get("/status/{batch_id}", response_model=receiving.BatchAnswer)
+async def batch_status(request: Request, batch_id: UUID) -> Response:
+    """What really became of the newest attempt at a batch; 404 when it was never seen."""
+    async with doors(request).store.work() as work:
+        asking = await caller(request, work)
+        allow(asking, Act.SEND_EVENTS)
+        answer = await telemetry.last_answer(work, asking.school_id, batch_id)
+    if answer is None:
+        raise NotFound("no batch with this id was ever received")
+    return JSONResponse(answer)
+
+
+@routes.get("/rejects")
+async def rejects(
+    request: Request,
+    cursor: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=200)] = 100,
+) -> Response:
+    """Events of this credential that were not taken, oldest first, with the reason for each."""
+    async with doors(request).store.work() as work:
+        asking, sending = await sender(request, work)
+        allow(asking, Act.SEND_EVENTS)
+        found = await telemetry.rejects_of(
+            work, sending.school_id, sending.credential_id, after=cursor, limit=limit
+        )
+    response = _json({"rejects": [asdict(r) for r in found]}, HTTPStatus.OK)
+    if len(found) == limit:
+        following = request.url.include_query_params(cursor=found[-1].reject_id, limit=limit)
+        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return response
+
+
+@routes.post("/session/{session_id}/close")
+async def close_session(request: Request, session_id: UUID) -> SessionAnswer:
+    """Close a session and extract its observables. Closing again gives the same answer and doubles nothing."""
+    async with doors(request).store.work() as work:
+        asking = await caller(request, work)
+        allow(asking, Act.SEND_EVENTS)
+        extract = await receiving.close_session(work, asking.school_id, session_id, now=now(), reason="asked")
+    return session_answer(extract)
+
+
+@routes.get("/session/{session_id}/features")
+async def session_features(request: Request, session_id: UUID) -> SessionAnswer:
+    """Telemetry's eight session features as they are now; null with a reason where there was no opportunity."""
+    async with doors(request).store.work() as work:
+        asking = await caller(request, work)
+        extract = await reading.session_features(work, asking, session_id, Purpose("session", now()))
+    return session_answer(extract)

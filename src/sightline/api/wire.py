@@ -1,0 +1,236 @@
+"""What results look like outside, and the named conversions from what the pipeline shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sightline.domain.estimates import Contribution, Estimate, SkillResult, Unscored
+from sightline.domain.observables import Observable
+from sightline.features.catalog import INDICATORS
+from sightline.pipeline.moments import Shown
+from sightline.pipeline.reading import SkillView, StudentRow
+from sightline.reasoning.words import SHORTFALL_WORDS
+
+SCORE_CENTRE = 0.5
+SCORE_SLOPE = 1.0 / 6.0
+"""score = 0.5 + theta / 6: linear, so that contributions still add up (docs/how-a-score-is-made)."""
+
+INFERRED = 0.5
+"""Share of borrowed movement above which a skill is "mostly inferred from related skills"."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireEstimate:
+    """mean and standard_error in population SD; score on 0 to 1; interval_90 in SD."""
+
+    mean: float
+    standard_error: float
+    score: float
+    score_standard_error: float
+    interval_90: tuple[float, float]
+    reliability: float
+    level: str
+    level_probabilities: dict[str, float]
+    mostly_inferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WireUnscored:
+    """Why there is no estimate, and what would help. There is no number in it."""
+
+    reasons: list[str]
+    because: list[str]
+    would_help: str
+
+
+@dataclass(frozen=True, slots=True)
+class WireSkill:
+    """One skill: exactly one of `estimate` and `unscored`."""
+
+    skill: str
+    status: str
+    as_of: datetime
+    estimate: WireEstimate | None
+    unscored: WireUnscored | None
+
+
+@dataclass(frozen=True, slots=True)
+class WireStudent:
+    """A student with all seven skills."""
+
+    student_id: UUID
+    display_name: str
+    skills: list[WireSkill]
+
+
+@dataclass(frozen=True, slots=True)
+class WireContribution:
+    """How much one observable moved the mean, in SD; amounts plus prior and rater adjustments equal the mean."""
+
+    observable_id: UUID
+    indicator: str
+    source: str
+    sitting_id: UUID
+    direct: bool
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class WireMoment:
+    """The very record: an event, an utterance or a rating. `counted`: the act itself, not only its chance."""
+
+    kind: str
+    record_id: UUID
+    at: datetime
+    counted: bool
+    what: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WireEvidence:
+    """One observable with its moments."""
+
+    observable_id: UUID
+    indicator: str
+    source: str
+    sitting_id: UUID
+    at: datetime
+    value: float
+    unit: str
+    opportunities: int
+    counted: int | None
+    moments: list[WireMoment]
+
+
+@dataclass(frozen=True, slots=True)
+class WireClaim:
+    """A sentence with the observables it rests on."""
+
+    sentence: str
+    direction: str
+    evidence: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class WireChange:
+    """What may be said of change over the window."""
+
+    probability_of_rise: float
+    smallest_visible: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class WireReasons:
+    """One skill with its reasons. An unscored skill shows evidence and directions, and no amounts."""
+
+    student_id: UUID
+    skill: WireSkill
+    prior_mean: float | None
+    contributions: list[WireContribution] | None
+    rater_adjustments: dict[str, float] | None
+    claims: list[WireClaim]
+    evidence: list[WireEvidence]
+    absences: list[dict[str, str]]
+    change: WireChange | None
+    versions: dict[str, str]
+
+
+def skill_out(result: SkillResult) -> WireSkill:
+    outcome = result.outcome
+    if isinstance(outcome, Unscored):
+        unscored = WireUnscored(
+            reasons=[reason.value for reason in outcome.reasons],
+            because=[SHORTFALL_WORDS[reason] for reason in outcome.reasons],
+            would_help=outcome.would_help,
+        )
+        return WireSkill(result.skill.value, "unscored", outcome.as_of, None, unscored)
+    return WireSkill(result.skill.value, "scored", outcome.as_of, _estimate(outcome, result), None)
+
+
+def _estimate(estimate: Estimate, result: SkillResult) -> WireEstimate:
+    borrowed = result.borrowed_share
+    return WireEstimate(
+        mean=estimate.mean,
+        standard_error=estimate.standard_error,
+        score=SCORE_CENTRE + SCORE_SLOPE * estimate.mean,
+        score_standard_error=SCORE_SLOPE * estimate.standard_error,
+        interval_90=estimate.interval_90,
+        reliability=estimate.reliability,
+        level=estimate.level_name,
+        level_probabilities={level.value: p for level, p in estimate.level_probabilities},
+        mostly_inferred=borrowed is not None and borrowed > INFERRED,
+    )
+
+
+def student_out(row: StudentRow) -> WireStudent:
+    return WireStudent(
+        row.student.student_id, row.student.display_name, [skill_out(r) for r in row.results.values()]
+    )
+
+
+def _contribution(contribution: Contribution) -> WireContribution:
+    return WireContribution(
+        observable_id=contribution.observable_id,
+        indicator=contribution.indicator,
+        source=contribution.source.value,
+        sitting_id=contribution.sitting_id,
+        direct=contribution.direct,
+        amount=contribution.amount,
+    )
+
+
+def _evidence(observable: Observable, shown: dict[UUID, Shown]) -> WireEvidence:
+    measured = observable.measured
+    return WireEvidence(
+        observable_id=observable.observable_id,
+        indicator=observable.indicator,
+        source=observable.source.value,
+        sitting_id=observable.sitting_id,
+        at=observable.at,
+        value=measured.value,
+        unit=INDICATORS[observable.indicator].unit,
+        opportunities=measured.opportunities,
+        counted=measured.counted,
+        moments=[
+            WireMoment(
+                kind=m.kind.value,
+                record_id=m.record_id,
+                at=m.at,
+                counted=m.counted,
+                what=shown[m.record_id].what,
+                data=dict(shown[m.record_id].data),
+            )
+            for m in measured.moments
+            if m.record_id in shown
+        ],
+    )
+
+
+def reasons_out(
+    student_id: UUID, view: SkillView, shown: dict[UUID, Shown], versions: dict[str, str]
+) -> WireReasons:
+    scored = isinstance(view.result.outcome, Estimate)
+    return WireReasons(
+        student_id=student_id,
+        skill=skill_out(view.result),
+        prior_mean=view.result.prior_mean if scored else None,
+        contributions=[_contribution(c) for c in view.result.contributions] if scored else None,
+        rater_adjustments={str(r): a for r, a in view.result.rater_adjustments} if scored else None,
+        claims=[WireClaim(c.sentence, c.direction.value, list(c.evidence)) for c in view.claims],
+        evidence=[_evidence(o, shown) for o in view.observables],
+        absences=[
+            {"indicator": a.indicator, "sitting_id": str(a.sitting_id), "reason": a.reason.value}
+            for a in view.absences
+        ],
+        change=(
+            None
+            if view.change is None
+            else WireChange(view.change.probability_of_rise, view.change.smallest_visible, view.change.words)
+        ),
+        versions=versions,
+    )

@@ -1,0 +1,112 @@
+"""`serve`, `worker` and `migrate`: the processes of a running system."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+
+from sightline.api.app import api, health_routes
+from sightline.api.edge import Edge
+from sightline.pipeline.cards import measurement_card, talk_act_card
+from sightline.pipeline.jobs import worker as worker_app
+from sightline.settings import Settings, read_settings
+from sightline.store import embedded
+from sightline.store.database import Store, migrate
+from sightline.store.jobs import QUEUE
+from sightline.web.app import app as pages
+
+
+def compose(store: Store, settings: Settings) -> Starlette:
+    """The whole application: health, API, pages, and the edge that every request passes."""
+    return Starlette(
+        routes=[
+            *health_routes(store),
+            Mount("/api/v1", api(store, settings)),
+            Mount("/", pages(store, settings)),
+        ],
+        middleware=[Middleware(Edge)],
+    )
+
+
+@contextlib.contextmanager
+def database_of(settings: Settings) -> Iterator[str]:
+    """The URL of the configured database, or of the embedded one, which is held meanwhile; migrated."""
+    if settings.database_url is not None:
+        migrate(settings.database_url)
+        yield settings.database_url
+        return
+    with embedded.share(settings.data_dir / "database") as lease:
+        migrate(lease.url)
+        yield lease.url
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("procrastinate", "alembic", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on")] = 8460,
+) -> None:
+    """Serve the API and the pages."""
+    settings = read_settings(os.environ)
+    settings.checked_secret()
+    measurement_card()
+    talk_act_card()
+    _log()
+    with database_of(settings) as url:
+        store = Store(url)
+        config = uvicorn.Config(
+            compose(store, settings),
+            host=host,
+            port=port,
+            access_log=False,  # it would write query strings, which hold tokens; the edge logs without them
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+        uvicorn.Server(config).run()
+
+
+def worker() -> None:
+    """Do the jobs: scoring, late events, closing idle sessions."""
+    settings = read_settings(os.environ)
+    settings.checked_secret()
+    _log()
+    with database_of(settings) as url:
+        asyncio.run(_work(Store(url)))
+
+
+async def _work(store: Store) -> None:
+    queue = worker_app(store)
+    try:
+        async with queue.open_async():
+            await queue.run_worker_async(
+                queues=[QUEUE], concurrency=1, fetch_job_polling_interval=1, delete_jobs="successful"
+            )
+    finally:
+        await store.close()
+
+
+def migrate_database() -> None:
+    """Bring the database to the newest schema."""
+    with database_of(read_settings(os.environ)):
+        typer.echo("the database has the newest schema")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("serve")(serve)
+    app.command("worker")(worker)
+    app.command("migrate")(migrate_database)

@@ -1,0 +1,119 @@
+"""Credentials made, looked up and ended. A token is seen here in the clear once: when it is made."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sightline.errors import NotFound, NotSignedIn
+from sightline.security.access import Caller, Role
+from sightline.security.identity import LIFETIME, TOKEN_BYTES, CredentialKind, digest_of, kind_of, token_of
+from sightline.store import people
+from sightline.store.credentials import Credential, add_credential, end_credential, live_credential
+from sightline.store.database import Work
+
+STAFF_KINDS = frozenset({CredentialKind.STAFF_SESSION, CredentialKind.ACCESS_TOKEN})
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Who asks, and with which credential."""
+
+    caller: Caller
+    credential_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCredential:
+    """What a new credential is for."""
+
+    kind: CredentialKind
+    school_id: UUID
+    staff_id: UUID | None
+    label: str
+
+
+async def issue(work: Work, wanted: NewCredential, *, secret_key: str, now: datetime) -> str:
+    """Make a credential and return its token, which is stored nowhere."""
+    token = token_of(wanted.kind, secrets.token_bytes(TOKEN_BYTES))
+    lifetime = LIFETIME[wanted.kind]
+    credential = Credential(
+        credential_id=uuid4(),
+        school_id=wanted.school_id,
+        kind=wanted.kind,
+        staff_id=wanted.staff_id,
+        label=wanted.label,
+        created_at=now,
+        expires_at=None if lifetime is None else now + lifetime,
+    )
+    await add_credential(work, credential, digest_of(token, secret_key))
+    return token
+
+
+async def _live(
+    work: Work, token: str, kinds: frozenset[CredentialKind], *, secret_key: str, now: datetime
+) -> Credential:
+    kind = kind_of(token)
+    found = None
+    if kind in kinds:
+        found = await live_credential(work, kind, digest_of(token, secret_key), now)
+    if found is None:
+        raise NotSignedIn("this credential is not valid here, or no longer; sign in again or use a fresh key")
+    return found
+
+
+async def who(work: Work, token: str, *, secret_key: str, now: datetime) -> SignedIn:
+    """The caller behind a bearer token or a session cookie. Raises NotSignedIn; a sign-in link is neither."""
+    credential = await _live(
+        work, token, STAFF_KINDS | {CredentialKind.SERVER_KEY}, secret_key=secret_key, now=now
+    )
+    if credential.kind is CredentialKind.SERVER_KEY:
+        server = Caller(
+            role=Role.SERVER,
+            school_id=credential.school_id,
+            staff_id=credential.credential_id,
+            display_name=credential.label,
+        )
+        return SignedIn(server, credential.credential_id)
+    if credential.staff_id is None:
+        raise NotSignedIn("this credential belongs to nobody")
+    caller = await people.staff_caller(work, credential.school_id, credential.staff_id)
+    if caller is None:
+        raise NotSignedIn("this account is no longer there")
+    return SignedIn(caller, credential.credential_id)
+
+
+async def use_link(work: Work, token: str, *, secret_key: str, now: datetime) -> str:
+    """Turn a sign-in link into a staff session, once. Raises NotSignedIn when it was used or is too old."""
+    link = await _live(work, token, frozenset({CredentialKind.SIGN_IN_LINK}), secret_key=secret_key, now=now)
+    if not await end_credential(work, link.school_id, link.credential_id, now):
+        raise NotSignedIn("this sign-in link was used already; ask for a new one")
+    session = NewCredential(
+        kind=CredentialKind.STAFF_SESSION, school_id=link.school_id, staff_id=link.staff_id, label="browser"
+    )
+    return await issue(work, session, secret_key=secret_key, now=now)
+
+
+async def link_owner(work: Work, token: str, *, secret_key: str, now: datetime) -> Caller:
+    """Whose sign-in link this is, without using it. Raises NotSignedIn."""
+    link = await _live(work, token, frozenset({CredentialKind.SIGN_IN_LINK}), secret_key=secret_key, now=now)
+    caller = None if link.staff_id is None else await people.staff_caller(work, link.school_id, link.staff_id)
+    if caller is None:
+        raise NotSignedIn("this account is no longer there")
+    return caller
+
+
+async def sign_out(work: Work, signed_in: SignedIn, now: datetime) -> None:
+    await end_credential(work, signed_in.caller.school_id, signed_in.credential_id, now)
+
+
+async def issue_for_staff(
+    work: Work, school_id: UUID, staff_id: UUID, kind: CredentialKind, *, secret_key: str, now: datetime
+) -> str:
+    """A sign-in link or access token for a member of staff. Raises NotFound for an unknown one."""
+    if await people.staff_caller(work, school_id, staff_id) is None:
+        raise NotFound("there is no member of staff with this id")
+    wanted = NewCredential(kind=kind, school_id=school_id, staff_id=staff_id, label=kind.name.lower())
+    return await issue(work, wanted, secret_key=secret_key, now=now)

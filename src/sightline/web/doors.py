@@ -1,0 +1,65 @@
+"""The session cookie, and how a form proves that it is our own."""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sightline.errors import NotAllowed
+from sightline.security.identity import LIFETIME, CredentialKind, digest_of, kind_of
+from sightline.settings import Settings
+
+COOKIE = "sightline_session"
+
+
+def session_token(request: Request) -> str | None:
+    """The token of the session cookie; other kinds of credentials are not taken from a cookie."""
+    token = request.cookies.get(COOKIE, "")
+    return token if kind_of(token) is CredentialKind.STAFF_SESSION else None
+
+
+def set_session(response: Response, token: str, settings: Settings) -> None:
+    """Give a browser its session for as long as the session lives."""
+    lifetime = LIFETIME[CredentialKind.STAFF_SESSION]
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=None if lifetime is None else int(lifetime.total_seconds()),
+        path="/",
+        secure=settings.secure_cookies,
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def drop_session(response: Response, settings: Settings) -> None:
+    response.delete_cookie(COOKIE, path="/", secure=settings.secure_cookies, httponly=True, samesite="strict")
+
+
+def check_same_site(request: Request, settings: Settings) -> None:
+    """Raises NotAllowed for a form that did not come from our own pages, or does not say where from.
+
+    Under our `Referrer-Policy: no-referrer` browsers send `Origin: null` with a form of our own, so that
+    `Sec-Fetch-Site` decides where it is sent; `Origin` decides for browsers that do not send it.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    unsaid = origin is None or origin == "null"
+    ours = {request.headers.get("host"), urlsplit(settings.public_url).netloc}
+    same_origin = not unsaid and urlsplit(origin).netloc in ours
+    if not (same_origin and site in {None, "same-origin"}) and not (unsaid and site == "same-origin"):
+        raise NotAllowed("This form was sent from another site, so nothing was done.", code="cross_site")
+
+
+def form_token(session: str, settings: Settings) -> str:
+    """What the sign-out form of one session carries: no other site can know it."""
+    return digest_of(f"sign-out form of {session}", settings.checked_secret()).hex()
+
+
+def check_form_token(given: str, session: str, settings: Settings) -> None:
+    """Raises NotAllowed for a token that is not this session's."""
+    if not compare_digest(given.encode(), form_token(session, settings).encode()):
+        raise NotAllowed("This form is too old. Go back, load the page again and repeat.", code="form_token")
