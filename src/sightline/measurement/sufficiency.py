@@ -113,7 +113,7 @@ def would_help(
 
 def _words(source: Source, count: int) -> str:
     one, many = SITTING_WORDS[source]
-    return f"1 more {one}" if count == 1 else f"about {count} more {many}"
+    return f"1 further {one}" if count == 1 else f"about {count} further {many}"
 
 
 def _with(evidence: Evidence, extra: Mapping[Source, int], typical: Mapping[Source, Array]) -> Evidence:

@@ -100,7 +100,7 @@ def observed_words(indicator: Indicator, observables: Sequence[Observable]) -> s
     if indicator.scale is Scale.PROPORTION:
         counted = sum(o.measured.counted or 0 for o in observables)
         chances = sum(o.measured.opportunities for o in observables)
-        return f"In {counted} of {chances} {indicator.chance}, {indicator.act},"
+        return f"In {counted} of {chances} {indicator.chance}, {indicator.act}"
     if indicator.scale is Scale.DURATION:
         weights = [o.measured.opportunities for o in observables]
         mean = exp(

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from sightline.domain.estimates import Assessment, Contribution, Estimate, SkillResult, Slope, Unscored
 from sightline.domain.skills import Source
@@ -96,7 +97,7 @@ async def add_assessments(work: Work, school_id: UUID, new: Sequence[Assessment]
     newest = await work.execute(
         select(assessments.c.student_id, assessments.c.content_hash)
         .where(assessments.c.school_id == school_id)
-        .distinct(assessments.c.student_id)
+        .ext(distinct_on(assessments.c.student_id))
         .order_by(assessments.c.student_id, assessments.c.entry.desc())
     )
     known = {row.student_id: row.content_hash for row in newest}
@@ -131,7 +132,7 @@ async def newest_assessments(work: Work, school_id: UUID, student_ids: Sequence[
     found = await work.execute(
         select(assessments)
         .where(assessments.c.school_id == school_id, assessments.c.student_id.in_(student_ids))
-        .distinct(assessments.c.student_id)
+        .ext(distinct_on(assessments.c.student_id))
         .order_by(assessments.c.student_id, assessments.c.entry.desc())
     )
     return {row.student_id: _assessment(row) for row in found}
@@ -142,7 +143,7 @@ async def past_assessments(work: Work, school_id: UUID, student_id: UUID) -> lis
     found = await work.execute(
         select(assessments)
         .where(assessments.c.school_id == school_id, assessments.c.student_id == student_id)
-        .distinct(assessments.c.as_of)
+        .ext(distinct_on(assessments.c.as_of))
         .order_by(assessments.c.as_of.desc(), assessments.c.entry.desc())
     )
     return [_assessment(row) for row in found]

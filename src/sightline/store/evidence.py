@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import and_, func, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from sightline.domain.observables import Absence, Extraction, Measured, Moment, NotObserved, Observable
 from sightline.domain.records import Rating
@@ -57,7 +58,7 @@ async def latest_ratings(
     found = await work.execute(
         select(ratings)
         .where(*condition)
-        .distinct(ratings.c.student_id, ratings.c.rater_id, ratings.c.occasion, ratings.c.skill)
+        .ext(distinct_on(ratings.c.student_id, ratings.c.rater_id, ratings.c.occasion, ratings.c.skill))
         .order_by(
             ratings.c.student_id,
             ratings.c.rater_id,

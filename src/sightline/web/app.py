@@ -35,6 +35,7 @@ RETRY_SECONDS = "5"
 
 NOT_HERE = "There is nothing at this address, or it is not one of yours."
 
+
 def app(store: Store, settings: Settings) -> Starlette:
     """All pages as one application, to be mounted at "/".
 
@@ -51,6 +52,7 @@ def app(store: Store, settings: Settings) -> Starlette:
             Route("/signin", pages.sign_in, methods=["POST"]),
             Route("/signout", pages.sign_out, methods=["POST"]),
             Route("/static/{name}", pages.static),
+            Route("/{anything:path}", pages.nothing),
         ],
         exception_handlers={
             NotSignedIn: pages.on_not_signed_in,
@@ -169,6 +171,11 @@ class _Pages:
         if found is None:
             raise NotFound(NOT_HERE)
         return found
+
+    async def nothing(self, request: Request) -> Response:
+        """An address that is none looks like one that is not yours, and to nobody signed in like any other."""
+        async with self.visit(request):
+            raise NotFound(NOT_HERE)
 
     def problem(self, request: Request, status: int, title: str, detail: str, **headers: str) -> Response:
         """A page that says what happened and where to go on."""

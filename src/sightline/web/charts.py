@@ -18,7 +18,7 @@ from sightline.domain.estimates import Estimate, SkillResult
 from sightline.domain.skills import LEVELS, Level
 
 AXIS = (-3.0, 3.0)
-"""SD; 99.7 % of students lie inside, and a whisker that reaches beyond loses its end stop there."""
+"""SD; 99.7 % of students lie inside, and a whisker that reaches beyond has no stop there."""
 
 INSET = 2.0
 """Percent left free on both sides, so that a dot at an end is drawn whole."""
@@ -51,23 +51,23 @@ def most_likely(estimate: Estimate) -> Level:
     return max(estimate.level_probabilities, key=lambda pair: pair[1])[0]
 
 
-def dot_and_whisker(estimate: Estimate, cuts: Cuts, said: str) -> Markup:
-    """A small chart for a cell: 90 % interval, dot at the mean, three borders; `said` is its sentence."""
-    borders = Markup("").join(_line("border", cut, cut, 1, 15) for cut in cuts)
-    return Markup('<svg class="cell-chart" role="img" height="16"><title>{}</title>{}{}</svg>').format(
-        said, borders, _mark(estimate, 8, 4)
-    )
+def dot_and_whisker(estimate: Estimate, said: str) -> Markup:
+    """A chart for a cell: 90 % interval and dot over the borders of `definitions`; `said` is its sentence."""
+    return Markup(
+        '<svg class="cell-chart" role="img" height="16"><title>{}</title><use href="#borders"/>{}</svg>'
+    ).format(said, _mark(estimate, 8, 4))
 
 
 def level_scale(estimate: Estimate, cuts: Cuts, said: str) -> Markup:
-    """The wide chart of a skill: four named bands, the interval and the dot on them."""
-    return _scale(cuts, said, _mark(estimate, 22, 7))
+    """The wide chart of a skill: four named bands, interval and dot; a stop where the interval ends inside."""
+    stops = [_line("stop", end, end, 16, 28) for end in estimate.interval_90 if AXIS[0] < end < AXIS[1]]
+    return _scale(cuts, said, Markup("").join((*stops, _mark(estimate, 22, 7))), "scale")
 
 
 def empty_scale(cuts: Cuts, said: str) -> Markup:
     """The same bands under a hatch: the scale is shown, and nothing is placed on it."""
-    hatch = Markup('<rect class="hatched" x="0" y="2" width="100%" height="40" rx="6"/>')
-    return _scale(cuts, said, hatch)
+    hatched = Markup('<rect class="hatched" x="0" y="2" width="100%" height="40"/>')
+    return _scale(cuts, said, hatched, "scale empty")
 
 
 def hatch(said: str) -> Markup:
@@ -78,12 +78,14 @@ def hatch(said: str) -> Markup:
     ).format(said)
 
 
-HATCH = Markup(
-    '<svg class="definitions" aria-hidden="true" width="0" height="0"><defs>'
-    '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<rect class="hatch-line" width="1.6" height="6"/></pattern></defs></svg>'
-)
-"""The pattern that `hatched` is filled with; once on each page that draws it."""
+def definitions(cuts: Cuts) -> Markup:
+    """What charts of one page share, once on it: the hatch, and the borders between levels in cells."""
+    borders = Markup("").join(_line("border", cut, cut, 1, 15) for cut in cuts)
+    return Markup(
+        '<svg class="definitions" aria-hidden="true" width="0" height="0"><defs>'
+        '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        '<rect class="hatch-line" width="1.6" height="6"/></pattern><g id="borders">{}</g></defs></svg>'
+    ).format(borders)
 
 
 def icon(direction: Direction) -> Markup:
@@ -172,7 +174,7 @@ def spread_chart(spread: Spread, said: str) -> Markup:
     )
 
 
-def _scale(cuts: Cuts, said: str, on_it: Markup) -> Markup:
+def _scale(cuts: Cuts, said: str, on_it: Markup, kind: str) -> Markup:
     edges = [0.0, *(position(cut) for cut in cuts), 100.0]
     bands = [
         Markup(
@@ -181,17 +183,15 @@ def _scale(cuts: Cuts, said: str, on_it: Markup) -> Markup:
         for number, (level, (left, right)) in enumerate(zip(LEVELS, pairwise(edges), strict=True), start=1)
     ]
     borders = [_line("border", cut, cut, 2, 42) for cut in cuts]
-    return Markup('<svg class="scale" role="img" height="66"><title>{}</title>{}</svg>').format(
-        said, Markup("").join((*bands, *borders, on_it))
+    return Markup('<svg class="{}" role="img" height="66"><title>{}</title>{}</svg>').format(
+        kind, said, Markup("").join((*bands, *borders, on_it))
     )
 
 
 def _mark(estimate: Estimate, y: int, size: int) -> Markup:
-    """Whisker and dot; an end stop is drawn only where the interval ends inside the axis."""
     low, high = estimate.interval_90
-    ends = [_line("stop", end, end, y - size + 1, y + size - 1) for end in (low, high) if AXIS[0] < end < AXIS[1]]
     dot = Markup('<circle class="dot" cx="{}%" cy="{}" r="{}"/>').format(_short(position(estimate.mean)), y, size)
-    return Markup("").join((_line("whisker", low, high, y, y), *ends, dot))
+    return _line("whisker", low, high, y, y) + dot
 
 
 def _line(kind: str, left: float, right: float, top: int, bottom: int) -> Markup:

@@ -41,10 +41,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The whole class in one skill: a bar and its words."""
+    """The whole class in one skill: a bar and its counts."""
 
     chart: Markup
-    words: str
+    short: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _cell(name: str, result: SkillResult, cuts: Cuts) -> Cell:
             level=outcome.level_name,
             short=wording.initials(outcome.level_name),
             shade=wording.shade(outcome.level_name),
-            chart=charts.dot_and_whisker(outcome, cuts, said),
+            chart=charts.dot_and_whisker(outcome, said),
         )
     said = f"{subject}: {wording.NOT_ENOUGH.lower()}. What would help: {outcome.would_help}."
     return Cell(skill=result.skill, level="not yet", short="not yet", shade="unscored", chart=charts.hatch(said))
@@ -118,4 +118,4 @@ def _whole(skill: Skill, results: Sequence[SkillResult]) -> Whole:
     spread = charts.spread_of(results)
     words = wording.spread_words(spread)
     said = f"{wording.skill_name(skill)}, students of the class by most likely level: {words}."
-    return Whole(charts.spread_chart(spread, said), words)
+    return Whole(charts.spread_chart(spread, said), wording.short_spread(spread))

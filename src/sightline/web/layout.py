@@ -54,9 +54,9 @@ class Layout:
             lstrip_blocks=True,
         )
         self._environment.globals["asset"] = self.asset
-        self._environment.globals["hatch"] = charts.HATCH
+        self._environment.globals["definitions"] = charts.definitions(measurement_card().cuts)
         self._environment.globals["card"] = measurement_card()
-        self._environment.filters["day"] = wording.day
+        self._environment.filters["amount"] = wording.amount_words
         self._environment.filters["last_day"] = wording.last_day
         self._environment.filters["moment_time"] = wording.moment_time
         self._environment.filters["skill_name"] = wording.skill_name

@@ -156,7 +156,7 @@ def _row(name: str, view: SkillView, moments: Mapping[UUID, Shown], cuts: Cuts) 
 
 
 def _basis(observables: Sequence[Observable]) -> str:
-    """ "9 game sessions, 2 group talks": the sittings in which the skill itself was observed."""
+    """The sittings in which the skill itself was observed, such as "9 game sessions, 2 group talks"."""
     seen = {source: {o.sitting_id for o in observables if o.source is source} for source in wording.SITTINGS}
     return ", ".join(plural(len(found), *wording.SITTINGS[source]) for source, found in seen.items() if found)
 
@@ -198,7 +198,7 @@ def _bars(view: SkillView) -> Bars | None:
         borrowed=tuple(line(_borrowed_name(g.indicator), _seen_in(g), g.amount) for g in shown),
         other_borrowed=line(plural(len(rest), "other indicator", "other indicators"), "", other) if rest else None,
         adjusted=tuple(
-            line(f"Adjusted for this teacher’s severity: {view.raters[rater]}", "", amount)
+            line(f"Adjusted for this teacher's severity: {view.raters[rater]}", "", amount)
             for rater, amount in view.result.rater_adjustments
         ),
     )
@@ -259,7 +259,7 @@ def _seen(shown: Shown, indicator: Indicator, *, counted: bool) -> Seen:
 
 
 def _absences(view: SkillView) -> tuple[str, ...]:
-    """ "Perspective taken, 2 game sessions: the session gave no opportunity", most frequent first."""
+    """Indicators and sittings with the reason, such as "2 game sessions: the session gave no opportunity"."""
     counts: Counter[tuple[str, Absence]] = Counter((a.indicator, a.reason) for a in view.absences)
     said: list[str] = []
     for (name, reason), count in counts.most_common():

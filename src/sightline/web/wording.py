@@ -15,6 +15,8 @@ NOT_ENOUGH = "Not enough evidence yet"
 LONGEST_VALUE = 80
 """Characters of one value of an event that a page shows; the API has the whole of it."""
 
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+
 SOURCE_NAMES = {Source.GAME: "game", Source.TALK: "group-talk", Source.TEACHER: "teacher-rating"}
 
 SITTINGS = {
@@ -32,7 +34,8 @@ def indicator_name(indicator: Indicator) -> str:
     """The catalog's name as people say it."""
     if indicator.source is Source.TEACHER:
         return "Teacher rating"
-    return indicator.name.replace("_", " ").capitalize()
+    said = indicator.name.replace("_", " ").replace("anothers", "another's")  # names hold no apostrophe
+    return said.capitalize()
 
 
 def day(at: datetime) -> str:
@@ -66,6 +69,12 @@ def percent_words(probability: float) -> str:
     return f"{probability:.0%}".replace("%", " %")
 
 
+def amount_words(amount: float) -> str:
+    """A signed number of SD with two decimals; what rounds to nothing has no sign."""
+    rounded = f"{amount:+.2f}"
+    return "0.00" if float(rounded) == 0 else rounded.replace("-", MINUS)
+
+
 def named_levels(estimate: Estimate) -> Sequence[tuple[str, str]]:
     """(level, percent) of the levels in the estimate's name when there are two; empty for one alone."""
     named = [(lv, p) for lv, p in estimate.level_probabilities if lv.value in estimate.level_name.split(" to ")]
@@ -73,8 +82,8 @@ def named_levels(estimate: Estimate) -> Sequence[tuple[str, str]]:
 
 
 def initials(level_name: str) -> str:
-    """ "Proficient to Advanced" as "P–A", for tiles too small for the words (the legend explains them)."""
-    return "–".join(word[0] for word in level_name.split(" to "))
+    """First letters of one or two levels, for tiles too small for the words (the legend explains them)."""
+    return DASH.join(word[0] for word in level_name.split(" to "))
 
 
 def shade(level_name: str) -> str:
@@ -85,10 +94,15 @@ def shade(level_name: str) -> str:
 
 
 def spread_words(spread: Spread) -> str:
-    """ "Most likely level: 2 Emerging, ...; 3 not enough evidence yet"."""
+    """Counts of students at each level, such as "2 Emerging, ...; 3 not enough evidence yet"."""
     counted = ", ".join(f"{count} {level.value}" for level, count in spread.counts)
     missing = f"; {spread.unscored} not enough evidence yet" if spread.unscored else ""
     return f"{counted}{missing}"
+
+
+def short_spread(spread: Spread) -> str:
+    """Counts with the levels' first letters; what nobody is at is left out."""
+    return ", ".join(f"{count} {level.value[0]}" for level, count in spread.counts if count)
 
 
 def missing_sources(skill: Skill, indicators: Mapping[str, Indicator]) -> Sequence[str]:
