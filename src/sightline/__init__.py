@@ -17,9 +17,9 @@ The map, in the order in which the data goes:
 - `api`          HTTP in and out
 - `web`          the pages people use
 - `demo`         a sandbox on this machine: simulated students, and real corpora sent through the front door
+- `cli`          the command line, and the composition root
 
-Single files: `settings` (the only reader of the
-environment), `cli` (the composition root), `errors` (the one error tree).
+Single files: `settings` (the only reader of the environment), `errors` (the one error tree).
 """
 
 __version__ = "0.1.0"

@@ -29,6 +29,8 @@ MOMENTS_AT_MOST = 12
 BORROWED_AT_MOST = 5
 """Other skills' indicators that have a bar of their own; the rest is one sum."""
 
+THE_ACT = "the act"
+
 DIRECTION_NAMES = {Direction.RAISES: "Raises", Direction.LOWERS: "Lowers", Direction.NEITHER: "Hardly moves"}
 
 MOSTLY = 0.5
@@ -87,7 +89,7 @@ class Evidence:
     source: str
     act: str
     moments: tuple[Seen, ...]
-    more: int
+    more: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +237,16 @@ def _evidence(view: SkillView, moments: Mapping[UUID, Shown]) -> tuple[Evidence,
                 source=wording.SOURCE_NAMES[indicator.source],
                 act=_act(indicator),
                 moments=tuple(newest[:MOMENTS_AT_MOST]),
-                more=max(len(newest) - MOMENTS_AT_MOST, 0),
+                more=_more_words(newest[MOMENTS_AT_MOST:]),
             )
         )
     return tuple(found)
+
+
+def _more_words(rest: Sequence[Seen]) -> str:
+    """What is not listed, such as "and 42 more, 7 of them the act"; empty when all are."""
+    acts = sum(moment.part == THE_ACT for moment in rest)
+    return f"and {len(rest)} more" + (f", {acts} of them {THE_ACT}" if acts else "") if rest else ""
 
 
 def _act(indicator: Indicator) -> str:
@@ -254,7 +262,7 @@ def _seen(shown: Shown, indicator: Indicator, *, counted: bool) -> Seen:
     elif indicator.scale is not Scale.PROPORTION:
         part = "measured here" if counted else "measured from here"
     else:
-        part = "the act" if counted else "opportunity only"
+        part = THE_ACT if counted else "opportunity only"
     return Seen(at=shown.at, what=shown.what, data=wording.data_words(shown.data), counted=counted, part=part)
 
 
