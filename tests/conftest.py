@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders import SECRET, Town, a_town
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
+from builders import SECRET, Town, a_town
 from sightline.api.app import api, health_routes
 from sightline.api.edge import Edge
 from sightline.settings import Settings

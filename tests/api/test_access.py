@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from builders import SECRET, Place, Town, bearer, send, wire_batch, wire_event
 from sqlalchemy import select
 
+from builders import SECRET, Place, Town, bearer, send, wire_batch, wire_event
 from sightline.api.app import api
 from sightline.pipeline.signing_in import issue_for_staff, use_link
 from sightline.security.identity import CredentialKind, kind_of

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from builders import Town, bearer, send, wire_batch, wire_event
 
+from builders import Town, bearer, send, wire_batch, wire_event
 from sightline.domain.skills import SKILLS
 from sightline.features.catalog import CATALOG_VERSION
 from sightline.pipeline.scoring import rescore_school
@@ -117,7 +117,7 @@ async def group_talk(client: httpx.AsyncClient, town: Town, crowd: list[UUID], a
     for turn in range(12 * len(crowd)):
         line = LINES[(turn * turn + turn // 7) % len(LINES)].format(THINGS[(turn // 5) % len(THINGS)])
         rows.append(f"{turn * 3},{turn * 3 + 2},S{(turn * 5 + turn // 12) % len(crowd)},{line}")
-    talk = {
+    talk: dict[str, Any] = {
         "transcript_id": str(uuid4()),
         "format": "csv",
         "content": "\n".join(rows),

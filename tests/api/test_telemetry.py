@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from builders import Town, bearer, send, wire_batch, wire_event
 from sqlalchemy import func, select
 
+from builders import Town, bearer, send, wire_batch, wire_event
 from sightline.store.database import Store
 from sightline.store.schema import events, extractions, observables
 

@@ -1,4 +1,4 @@
-"""What systems of this kind got wrong, each by its number; none of it here. F12 ff. run against a real database."""
+"""What systems of this kind got wrong, each by its number (shared list of failures F1 to F24)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from builders import Town, a_session, bearer, send, wire_batch, wire_event
 
 import sightline
+from builders import Town, a_session, bearer, send, wire_batch, wire_event
 from sightline.domain.claims import Direction
 from sightline.domain.estimates import Contribution, Estimate, SkillResult, Unscored
 from sightline.domain.observables import Absence, Measured, Observable
@@ -58,7 +58,8 @@ async def test_f06_a_batch_never_sent_is_not_completed(client: httpx.AsyncClient
 
 
 def test_f07_a_long_session_in_one_batch_keeps_its_time_and_no_rate_passes_one() -> None:
-    steps = [("task_start", {"task": "a"}), *[("choice_made", {})] * 538]
+    steps: list[tuple[str, dict[str, object]]] = [("task_start", {"task": "a"})]
+    steps += [("choice_made", {})] * 538
     steps += [("task_complete", {"task": "a", "least": 9, "used": 2})] * 2
     session = a_session(*steps, seconds=10)
     found = {f.name: f for f in session_features(session, extract_session(session))}
@@ -80,9 +81,8 @@ def test_f09_without_failures_there_is_no_recovery_rate() -> None:
 
 def test_f10_a_rule_exists_once() -> None:
     assert len(INDICATORS) == len({id(indicator) for indicator in INDICATORS.values()})
-    sql = [
-        p for p in (PACKAGE / "store").rglob("*.py") if re.search(r"['\"](retry|failure|mistake|task_complete)['\"]", p.read_text())
-    ]
+    rule = re.compile(r"['\"](retry|failure|mistake|task_complete)['\"]")
+    sql = [path for path in (PACKAGE / "store").rglob("*.py") if rule.search(path.read_text())]
     assert sql == [], "no evidence rule is stated a second time in SQL"
 
 

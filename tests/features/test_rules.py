@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from builders import a_conversation, a_session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import a_conversation, a_session
 from sightline.domain.indicators import Modality, Scale
 from sightline.domain.observables import Absence, Measured
 from sightline.domain.records import Session

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from builders import START, wire_batch, wire_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import START, wire_batch, wire_event
 from sightline.domain.records import Event
 from sightline.errors import BadInput, TooLarge
 from sightline.features.extraction import extract_session

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from builders import START
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import START
 from sightline.domain.estimates import Assessment, Estimate, Unscored
 from sightline.domain.observables import Measured, Observable
 from sightline.domain.skills import SKILLS, Skill, Source

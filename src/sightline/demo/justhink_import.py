@@ -1,4 +1,4 @@
-"""`sightline import justhink DIR`: real children's play and talk through the front door, and a table of what it says."""
+"""`sightline import justhink DIR`: real children's play and talk through the front door, and what it says."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid5
 
 import httpx
@@ -51,7 +51,7 @@ class Sending:
         self.step = step
         self.sent = Sent()
 
-    async def __aenter__(self) -> Sending:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

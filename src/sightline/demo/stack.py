@@ -76,7 +76,7 @@ def _state(data_dir: Path) -> Sandbox | None:
 
 
 def start(data_dir: Path, port: int) -> Sandbox:
-    """Start a sandbox, or return the one that runs. Raises BadInput when the port is taken or it does not start."""
+    """Start a sandbox, or return the one that runs. Raises BadInput when the port is taken or nothing starts."""
     found = running(data_dir)
     if found is not None:
         return found
@@ -161,7 +161,7 @@ def keep(data_dir: Path, port: int) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            print("another sandbox runs in this folder", file=sys.stderr)
+            sys.stderr.write("another sandbox runs in this folder\n")
             return
         with embedded.share(database_folder(data_dir)) as lease:
             migrate(lease.url)

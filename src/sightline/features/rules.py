@@ -22,7 +22,7 @@ class PlayRule:
 
 @dataclass(frozen=True, slots=True)
 class TalkRule:
-    """(conversation, student, minimum of own turns, act readings or why there are none) to a value or an absence."""
+    """(conversation, student, minimum of own turns, act readings or why none) to a value or an absence."""
 
     indicator: Indicator
     function: Callable[[Conversation, UUID, int, ActReadings | Absence], Measured | Absence]

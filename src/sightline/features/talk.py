@@ -222,7 +222,7 @@ def giving_reasons(
 
 
 def proposing(talk: Conversation, student: UUID, minimum: int, acts: ActReadings | Absence) -> Measured | Absence:
-    """Share of own turns that the classifier reads as proposing a solution, and not as asking about one (0 to 1)."""
+    """Share of own turns that the classifier reads as proposing, and not asking about, a solution (0 to 1)."""
     return _act_share("solution", talk, student, minimum, acts, unless="probing")
 
 

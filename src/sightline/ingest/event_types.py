@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 KNOWN_TYPES = frozenset(
-    """
-    mission_start mission_complete task_start task_complete choice_made retry restart failure mistake recovery
-    success_after_failure distraction pause collaboration help_given help_received leadership initiative
-    decision_made dialogue_viewed dialogue_skipped choice_presented help_requested task_delegated
-    resource_allocated conflict_encountered conflict_resolved turn_taken mini_game_started mini_game_completed
-    setback_encountered initial_reaction strategy_switched failure_occurred retry_attempted help_sought
-    recovery_achieved feedback_viewed
-    """.split()
+    re.findall(
+        r"\w+",
+        """
+        choice_made choice_presented collaboration conflict_encountered conflict_resolved decision_made
+        dialogue_skipped dialogue_viewed distraction failure failure_occurred feedback_viewed help_given
+        help_received help_requested help_sought initial_reaction initiative leadership mini_game_completed
+        mini_game_started mission_complete mission_start mistake pause recovery recovery_achieved
+        resource_allocated restart retry retry_attempted setback_encountered strategy_switched
+        success_after_failure task_complete task_delegated task_start turn_taken
+        """,
+    )
 )

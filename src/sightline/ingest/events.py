@@ -1,4 +1,4 @@
-"""Native telemetry events: decoded, checked against the limits, given a corrected time, or rejected with a reason."""
+"""Native telemetry events: decoded, checked against limits, their times corrected, or rejected with a reason."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -177,7 +178,7 @@ def read_event(raw: bytes, *, received_at: datetime, sent_at: datetime | None) -
 
 
 def corrected(stated: datetime, *, received_at: datetime, sent_at: datetime | None) -> datetime:
-    """received - (sent - stated) when the sender's clock is off by more than CLOCK_TOLERANCE, else as stated."""
+    """Received - (sent - stated) when the sender's clock is off by more than CLOCK_TOLERANCE, else as stated."""
     stated = stated.astimezone(UTC)
     if sent_at is None or abs(received_at - sent_at) <= CLOCK_TOLERANCE:
         return stated
@@ -241,7 +242,7 @@ def is_personal(key: str) -> bool:
         return False
     if tokens == ["name"] or any(token in _PERSONAL_TOKENS for token in tokens):
         return True
-    return any(a in _PERSON_BEFORE_NAME and b == "name" for a, b in zip(tokens, tokens[1:], strict=False))
+    return any(a in _PERSON_BEFORE_NAME and b == "name" for a, b in pairwise(tokens))
 
 
 def _why(raw: bytes, problem: Exception) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""The JUSThink Dialogue and Actions Corpus (Norman et al. 2021, CC BY 4.0): one pair's log into two children's events.
+"""The JUSThink Dialogue and Actions Corpus (Norman et al. 2021, CC BY 4.0): a pair's log into children's events.
 
 Times in the corpus are seconds from the start of the activity, without a date. They are laid on EPOCH, a
 placeholder: order and durations are real, the calendar day is not.
@@ -22,11 +22,16 @@ NAMESPACE = UUID("0d4f4f0e-5f5c-5b77-9a54-0a4b1f2f6f10")
 """Root of all ids made from this corpus, so that importing it again finds the same records."""
 
 EPOCH = datetime(2019, 10, 1, tzinfo=UTC)
+DOUBLE_TAP = 2.0
+"""Seconds within which the same button pressed again by the same child is one press: four taps in three seconds
+are impatience with a touch screen, not four decisions."""
+
 TASK = "connect all gold mines at the least cost"
 CHILDREN = ("A", "B")
 COLUMNS = ("team_no", "attempt_no", "turn_no", "event_no", "time", "subject", "verb", "object")
 COST = re.compile(r"cost=(\d+) \(opt_cost=(\d+)\)")
 EDGE = re.compile(r"\((\d+)-(\d+)\)")
+LOOK = re.compile(r"(compare|previous|next)")
 PAIR = re.compile(r"\((\d+), (\d+)\)")
 
 
@@ -110,7 +115,8 @@ class _Reading:
         self.tracks: set[frozenset[str]] = set()
         self.submitted = 0
         self.owes_retry = dict.fromkeys(CHILDREN, False)
-        self.last_attempt_of = {c: max((r.attempt for r in rows if r.subject == c), default=0) for c in CHILDREN}
+        self.last_attempt = max((r.attempt for r in rows if r.subject in CHILDREN), default=0)
+        self.pressed: dict[tuple[str, str], float] = {}
 
     def play(self) -> Play:
         for row in self.rows:
@@ -125,6 +131,8 @@ class _Reading:
                     self.tracks.clear()
             elif row.attempt == self.submitted:
                 self.left_out["an act after the attempt was already handed in"] += 1
+            elif self._is_double_tap(row):
+                self.left_out["the same button again within two seconds"] += 1
             else:
                 self._own(row, mapping)
         return Play(
@@ -147,9 +155,32 @@ class _Reading:
             self._add(child, row, "task_complete", data)
             self.owes_retry[child] = False
             return
-        went_on = any(last > row.attempt for last in self.last_attempt_of.values())
-        self._add(child, row, "failure", data | {"feedback": True, "last_chance": not went_on})
+        chances: dict[str, object] = {
+            "feedback": self._could_look(child, row.attempt + 1),
+            "last_chance": self.last_attempt <= row.attempt,
+        }
+        self._add(child, row, "failure", data | chances)
         self.owes_retry[child] = True
+
+    def _could_look(self, child: str, attempt: int) -> bool:
+        """Whether the child could look at earlier solutions before the own first edit of an attempt.
+
+        The buttons for it are in the view of the child who does not build, and the views change hands after
+        edits: so whoever makes the attempt's first edit started without them, unless a look came before it.
+        """
+        for row in self.rows:
+            if row.attempt == attempt and row.subject in CHILDREN:
+                if row.verb in {"adds", "removes"}:
+                    return row.subject != child
+                if row.subject == child and LOOK.match(row.object):
+                    return True
+        return True
+
+    def _is_double_tap(self, row: LogRow) -> bool:
+        button = (row.subject, row.object)
+        before = self.pressed.get(button)
+        self.pressed[button] = row.seconds
+        return row.verb == "presses" and before is not None and row.seconds - before < DOUBLE_TAP
 
     def _own(self, row: LogRow, mapping: Row) -> None:
         child = row.subject

@@ -22,7 +22,7 @@ class Whose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Subject (A, B, R, T), verb and pattern of the object; the event type; what it means or why it is left out."""
+    """Subject (A, B, R, T), verb, pattern of the object; the event type; what it means or why it is left out."""
 
     subject: str
     verb: str
@@ -37,7 +37,7 @@ def _row(subject: str, verb: str, pattern: str, whose: Whose, event_type: str | 
 
 
 EDIT = "edit"
-"""An edit of the network: a `retry` when it is the child's first after a failed submission, else a `choice_made`."""
+"""An edit of the network: a `retry` when it is the child's first after a failed try, else a `choice_made`."""
 
 SUBMISSION = "submission"
 """A solution handed in: `task_complete` at the least cost, else `failure`."""

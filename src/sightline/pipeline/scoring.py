@@ -23,10 +23,9 @@ from sightline.store import assessments, evidence, talks, telemetry
 from sightline.store.database import Work
 from sightline.talkacts.acts import Turn, act_probabilities, coverage
 
-
 IN_DOMAIN = 0.9
 """Share of words known from training below which a talk is unlike it (docs/model-card-talkacts.md: .98 at home,
-.77 in children's speech, where the classifier was seen to fail). A judgement from two corpora, not a fitted number."""
+.77 in children's speech, where the classifier failed). A judgement from two corpora, not a fitted number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from sightline.domain.estimates import Shortfall
 
 SHORTFALL_WORDS: dict[Shortfall, str] = {
     Shortfall.NO_EVIDENCE: "nothing of this skill has been observed",
-    Shortfall.NOBODY_TO_COMPARE_WITH: "fewer than ten students have shown this, so there is nobody to compare with",
+    Shortfall.NOBODY_TO_COMPARE_WITH: "fewer than ten students have shown this: nobody to compare with",
     Shortfall.TOO_FEW_SESSIONS: "it was observed on fewer than three occasions",
     Shortfall.LOW_RELIABILITY: "what was observed does not yet tell students apart well enough",
     Shortfall.ONE_SOURCE: "all of it comes from one kind of source",

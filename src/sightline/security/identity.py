@@ -18,7 +18,7 @@ class CredentialKind(StrEnum):
     SERVER_KEY = "sk"
     SIGN_IN_LINK = "sl"
     STAFF_SESSION = "ss"
-    ACCESS_TOKEN = "at"
+    ACCESS_TOKEN = "at"  # noqa: S105 - a prefix, not a token
 
 
 LIFETIME: dict[CredentialKind, timedelta | None] = {

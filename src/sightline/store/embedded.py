@@ -234,7 +234,7 @@ def _launch(signs: _Signs, keeper_lock: int) -> None:
     log = os.open(signs.keeper_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         # -P: a file that happens to lie in the working folder must not stand in for a module.
-        launched = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell
+        launched = subprocess.run(
             [sys.executable, "-P", "-m", "sightline.store.embedded", str(signs.folder.path), str(keeper_lock)],
             stdin=subprocess.DEVNULL,
             stdout=log,

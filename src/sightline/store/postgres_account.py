@@ -84,7 +84,7 @@ def start_program(account: Account, command: list[str], log: int) -> subprocess.
             if os.getppid() != parent:
                 os._exit(1)
 
-    return subprocess.Popen(  # noqa: S603 - our own binary and arguments, no shell
+    return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=log,

@@ -58,7 +58,7 @@ class Layout:
         self._environment.globals["card"] = measurement_card()
         self._environment.filters["amount"] = wording.amount_words
         self._environment.filters["last_day"] = wording.last_day
-        self._environment.filters["moment_time"] = wording.moment_time
+        self._environment.filters["minute"] = wording.minute
         self._environment.filters["skill_name"] = wording.skill_name
 
     def asset(self, name: str) -> str:

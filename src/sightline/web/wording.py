@@ -43,8 +43,9 @@ def day(at: datetime) -> str:
     return f"{utc.day} {utc:%b %Y}"
 
 
-def moment_time(at: datetime) -> str:
-    return f"{day(at)}, {at.astimezone(UTC):%H:%M} UTC"
+def minute(at: datetime) -> str:
+    """Day and time in UTC, for lists that say so above them."""
+    return f"{day(at)}, {at.astimezone(UTC):%H:%M}"
 
 
 def last_day(as_of: datetime) -> str:
