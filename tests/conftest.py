@@ -17,11 +17,14 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from builders import SECRET, Town, a_town
+from sandbox_running import browser, sandbox
 from sightline.api.app import api, health_routes
 from sightline.api.edge import Edge
 from sightline.settings import Settings
 from sightline.store import embedded
 from sightline.store.database import Store, migrate
+
+__all__ = ["browser", "sandbox"]  # fixtures that are defined beside this file
 
 
 @pytest.fixture(scope="session")

@@ -73,8 +73,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert "stopped" in stopped.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for one module without asynchronous tests: its driver keeps a loop running meanwhile."""
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield opened

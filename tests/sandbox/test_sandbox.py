@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 from playwright.sync_api import Browser, Page
+
 from sandbox_running import Running, sightline
 
 pytestmark = pytest.mark.timeout(300)

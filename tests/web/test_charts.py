@@ -61,7 +61,7 @@ def percent(element: ET.Element | None, name: str) -> float:
 
 def every_chart(said: str) -> list[Markup]:
     estimate = an_estimate()
-    spread = charts.spread_of([a_result(estimate), a_result(unscored())])
+    spread = charts.spread_of([a_result(estimate).summary, a_result(unscored()).summary])
     return [
         charts.dot_and_whisker(estimate, said),
         charts.level_scale(estimate, CUTS, said),
@@ -157,7 +157,7 @@ def test_a_spread_counts_every_student_once_and_none_without_estimate_as_low(
     found: list[float], missing: int
 ) -> None:
     results = [a_result(an_estimate(mean)) for mean in found] + [a_result(unscored())] * missing
-    spread = charts.spread_of(results)
+    spread = charts.spread_of([result.summary for result in results])
     assert sum(count for _, count in spread.counts) == len(found)
     assert spread.unscored == missing
     assert spread.students == len(results)

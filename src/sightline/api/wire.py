@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sightline.domain.estimates import Contribution, Estimate, SkillResult, Unscored
+from sightline.domain.estimates import Contribution, Estimate, SkillSummary, Unscored
 from sightline.domain.observables import Observable
 from sightline.features.catalog import INDICATORS
 from sightline.pipeline.moments import Shown
@@ -140,7 +140,7 @@ class WireReasons:
     versions: dict[str, str]
 
 
-def skill_out(result: SkillResult) -> WireSkill:
+def skill_out(result: SkillSummary) -> WireSkill:
     outcome = result.outcome
     if isinstance(outcome, Unscored):
         unscored = WireUnscored(
@@ -152,7 +152,7 @@ def skill_out(result: SkillResult) -> WireSkill:
     return WireSkill(result.skill.value, "scored", outcome.as_of, _estimate(outcome, result), None)
 
 
-def _estimate(estimate: Estimate, result: SkillResult) -> WireEstimate:
+def _estimate(estimate: Estimate, result: SkillSummary) -> WireEstimate:
     borrowed = result.borrowed_share
     return WireEstimate(
         mean=estimate.mean,
@@ -217,7 +217,7 @@ def reasons_out(
     scored = isinstance(view.result.outcome, Estimate)
     return WireReasons(
         student_id=student_id,
-        skill=skill_out(view.result),
+        skill=skill_out(view.result.summary),
         prior_mean=view.result.prior_mean if scored else None,
         contributions=[_contribution(c) for c in view.result.contributions] if scored else None,
         rater_adjustments={str(r): a for r, a in view.result.rater_adjustments} if scored else None,

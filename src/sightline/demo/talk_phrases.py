@@ -265,7 +265,7 @@ VIEW: tuple[str, ...] = (
     "Would you prefer the {part} or the {other}?",
     "What would you change about the {part}?",
     "Are you okay with the {part}?",
-    "How would you use the {part}?",
+    "What would you do with the {part}?",
     "Do you see the {part} the same way?",
     "What about you, the {part} or the {other}?",
     "You looked unsure, do you want the {part} somewhere else?",

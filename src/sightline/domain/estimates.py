@@ -70,6 +70,19 @@ class Slope:
 
 
 @dataclass(frozen=True, slots=True)
+class SkillSummary:
+    """One skill of one student without the sum behind it: enough for lists and heatmaps.
+
+    borrowed_share: share of all movement that came from other skills' indicators; None when nothing moved.
+    """
+
+    skill: Skill
+    outcome: Estimate | Unscored
+    borrowed_share: float | None
+    slope: Slope | None
+
+
+@dataclass(frozen=True, slots=True)
 class SkillResult:
     """One skill of one student: the outcome, and the exact sum behind it.
 
@@ -92,6 +105,19 @@ class SkillResult:
             return None
         return sum(abs(c.amount) for c in self.contributions if not c.direct) / total
 
+    @property
+    def summary(self) -> SkillSummary:
+        return SkillSummary(self.skill, self.outcome, self.borrowed_share, self.slope)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssessmentHead:
+    """What lists show of an assessment: when, and the seven summaries."""
+
+    as_of: datetime
+    computed_at: datetime
+    skills: tuple[SkillSummary, ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
@@ -104,6 +130,12 @@ class Assessment:
     catalog_version: str
     norms_version: str
     results: tuple[SkillResult, ...]
+
+    @property
+    def head(self) -> AssessmentHead:
+        return AssessmentHead(
+            as_of=self.as_of, computed_at=self.computed_at, skills=tuple(r.summary for r in self.results)
+        )
 
     def of(self, skill: Skill) -> SkillResult:
         return next(r for r in self.results if r.skill is skill)

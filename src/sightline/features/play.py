@@ -120,7 +120,9 @@ def strategy_change_after_failure(session: Session, minimum: int) -> Measured | 
 
 
 def perseveration(session: Session, minimum: int) -> Measured | Absence:
-    """Share of chances after a mistake in which the same was done again, with nothing else in between (0 to 1).
+    """Share of chances after a mistake in which the same was done again at once (0 to 1).
+
+    Trying something else, asking for help or looking at feedback in between is the other outcome.
 
     The same is the same `data.what` on the same `data.state` at the same task; a game that does not state
     `data.what` gives no opportunity.
@@ -134,7 +136,7 @@ def perseveration(session: Session, minimum: int) -> Measured | Absence:
             if before is not None:
                 pairs.append((event, _same_mistake(before, event)))
             before = event
-        elif event.event_type in ACTIONS:
+        elif event.event_type in ACTIONS | HELP_SOUGHT | {"feedback_viewed"}:
             if before is not None:
                 pairs.append((event, False))
             before = None
@@ -221,11 +223,17 @@ def feedback_use(session: Session, minimum: int) -> Measured | Absence:
 
 
 def help_then_act(session: Session, minimum: int) -> Measured | Absence:
-    """Share of requests for help that an own action followed before the next request (0 to 1)."""
+    """Share of requests for help that an own action followed before the next request (0 to 1).
+
+    A mistake is no use of help: what comes after it decides.
+    """
     pairs: list[tuple[Event, bool]] = []
     for i, event in enumerate(session.events):
         if event.event_type in HELP_SOUGHT:
-            following = first(session.events[i + 1 :], lambda e: e.event_type in ACTIONS | HELP_SOUGHT)
+            following = first(
+                session.events[i + 1 :],
+                lambda e: e.event_type in ACTIONS - {"mistake"} or e.event_type in HELP_SOUGHT,
+            )
             pairs.append((event, following is not None and following.event_type in ACTIONS))
     return _proportion(pairs, minimum)
 

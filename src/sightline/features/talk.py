@@ -51,7 +51,9 @@ ANOTHERS_VIEW = re.compile(
     r"(?:think|see|seeing|understand|know|want|feel|feeling|agree|mean|like|prefer|okay|ok|sure|ready|happy)\b"
     r"|\bwhat\s+(?:do|did|are)\s+you\b(?!\s+(?:do|doing|got|get|have)\b)"
     r"|\bwhat\s+(?:would|about)\s+you\b"
-    r"|\bhow\s+(?:do|would|are|about)\s+you\b|\byour\s+(?:opinion|idea|view|turn)\b",
+    r"|\bhow\s+(?:do|would)\s+you\s+(?:think|feel|see|want|like)\b|\bhow\s+(?:are|about)\s+you\b"
+    r"|^(?:(?:so|then|and|but|okay|ok|oh|um|uh)[ ,]+)*you\s+(?:think|see|understand|want|agree|feel)\b"
+    r"|\byour\s+(?:opinion|idea|view|turn)\b",
     re.IGNORECASE,
 )
 
@@ -73,7 +75,7 @@ def is_question(text: str) -> bool:
 
 def asks_anothers_view(text: str) -> bool:
     """A question about what another thinks, sees, wants or how they are; telling them is not asking."""
-    return is_question(text) and ANOTHERS_VIEW.search(text) is not None
+    return is_question(text) and ANOTHERS_VIEW.search(text.strip()) is not None
 
 
 def _own(conversation: Conversation, student: UUID, minimum: int) -> list[Utterance] | Absence:

@@ -26,6 +26,7 @@ DOUBLE_TAP = 2.0
 """Seconds within which the same button pressed again by the same child is one press: four taps in three seconds
 are impatience with a touch screen, not four decisions."""
 
+BUILDING = frozenset({"adds", "removes", "loads"})
 TASK = "connect all gold mines at the least cost"
 CHILDREN = ("A", "B")
 COLUMNS = ("team_no", "attempt_no", "turn_no", "event_no", "time", "subject", "verb", "object")
@@ -115,7 +116,8 @@ class _Reading:
         self.tracks: set[frozenset[str]] = set()
         self.submitted = 0
         self.owes_retry = dict.fromkeys(CHILDREN, False)
-        self.last_attempt = max((r.attempt for r in rows if r.subject in CHILDREN), default=0)
+        built = (r.attempt for r in rows if r.subject in CHILDREN and r.verb in BUILDING)
+        self.last_attempt = max(built, default=0)
         self.pressed: dict[tuple[str, str], float] = {}
 
     def play(self) -> Play:

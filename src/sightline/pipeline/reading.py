@@ -8,7 +8,15 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sightline.domain.claims import Claim
-from sightline.domain.estimates import Assessment, Estimate, Shortfall, SkillResult, Unscored
+from sightline.domain.estimates import (
+    Assessment,
+    AssessmentHead,
+    Estimate,
+    Shortfall,
+    SkillResult,
+    SkillSummary,
+    Unscored,
+)
 from sightline.domain.observables import NotObserved, Observable
 from sightline.domain.records import Rating
 from sightline.domain.skills import SKILLS, Skill
@@ -46,7 +54,7 @@ class StudentRow:
     """A student with the newest results, one per skill."""
 
     student: Student
-    results: Mapping[Skill, SkillResult]
+    results: Mapping[Skill, SkillSummary]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,12 @@ def nothing_yet(skill: Skill, at: datetime) -> SkillResult:
     return SkillResult(skill=skill, outcome=outcome, prior_mean=0.0, contributions=(), rater_adjustments=())
 
 
+def _summaries(head: AssessmentHead | None, at: datetime) -> dict[Skill, SkillSummary]:
+    if head is None:
+        return {skill: nothing_yet(skill, at).summary for skill in SKILLS}
+    return {summary.skill: summary for summary in head.skills}
+
+
 def _results(assessment: Assessment | None, at: datetime) -> dict[Skill, SkillResult]:
     if assessment is None:
         return {skill: nothing_yet(skill, at) for skill in SKILLS}
@@ -128,12 +142,12 @@ async def class_view(work: Work, caller: Caller, class_id: UUID, purpose: Purpos
     title, students = roll
     ids = [s.student_id for s in students]
     await record_disclosure(work, caller, "class estimates", purpose.why, ids, purpose.at)
-    newest = await assessments.newest_assessments(work, caller.school_id, ids)
+    newest = await assessments.newest_heads(work, caller.school_id, ids)
     return ClassView(
         school=await _school(work, caller.school_id),
         class_id=class_id,
         title=title,
-        rows=tuple(StudentRow(s, _results(newest.get(s.student_id), purpose.at)) for s in students),
+        rows=tuple(StudentRow(s, _summaries(newest.get(s.student_id), purpose.at)) for s in students),
         card_version=measurement_card().version,
         catalog_version=CATALOG_VERSION,
         as_of=max((a.as_of for a in newest.values()), default=None),
@@ -145,8 +159,8 @@ async def student_row(work: Work, caller: Caller, student_id: UUID, purpose: Pur
     """The newest results of one student, without reasons."""
     student = await _readable(work, caller, student_id)
     await record_disclosure(work, caller, "student estimates", purpose.why, [student_id], purpose.at)
-    newest = await assessments.newest_assessments(work, caller.school_id, [student_id])
-    return StudentRow(student, _results(newest.get(student_id), purpose.at))
+    newest = await assessments.newest_heads(work, caller.school_id, [student_id])
+    return StudentRow(student, _summaries(newest.get(student_id), purpose.at))
 
 
 async def _readable(work: Work, caller: Caller, student_id: UUID) -> Student:
@@ -208,7 +222,7 @@ def _skill_view(
         claims=claims_of(groups, result.skill),
         observables=tuple(sorted(own, key=lambda o: (o.at, o.indicator), reverse=True)),
         absences=tuple(a for a in absences if INDICATORS[a.indicator].skill is result.skill),
-        change=_change(result),
+        change=_change(result.summary),
         raters={rater: staff.get(rater, "a former teacher") for rater, _ in result.rater_adjustments},
     )
 
@@ -227,12 +241,12 @@ async def students_page(
 
 async def history(
     work: Work, caller: Caller, student_id: UUID, skill: Skill, purpose: Purpose
-) -> list[SkillResult]:
+) -> list[SkillSummary]:
     """Past results of one skill, newest first, one for each day that the evidence reached."""
     await _readable(work, caller, student_id)
     await record_disclosure(work, caller, f"history: {skill}", purpose.why, [student_id], purpose.at)
     past = await assessments.past_assessments(work, caller.school_id, student_id)
-    return [assessment.of(skill) for assessment in past]
+    return [assessment.of(skill).summary for assessment in past]
 
 
 async def changes(work: Work, caller: Caller, student_id: UUID, purpose: Purpose) -> dict[Skill, Change | None]:
@@ -241,7 +255,7 @@ async def changes(work: Work, caller: Caller, student_id: UUID, purpose: Purpose
     return {skill: _change(result) for skill, result in row.results.items()}
 
 
-def _change(result: SkillResult) -> Change | None:
+def _change(result: SkillSummary) -> Change | None:
     if result.slope is None or not isinstance(result.outcome, Estimate):
         return None
     return change_of(result.slope, measurement_card().weeks)

@@ -21,7 +21,7 @@ from sightline.reasoning.words import duration_words, plural
 VISIBLE = 0.01
 """SD; a sum of contributions below this moved nothing that a person could see (a tenth of a score point)."""
 
-SOURCE_WORDS = {Source.GAME: "in play", Source.TALK: "in group talk", Source.TEACHER: "in ratings"}
+SOURCE_WORDS = {Source.GAME: "in play", Source.TALK: "in group talk"}
 SITTING_WORDS = {
     Source.GAME: ("session", "sessions"),
     Source.TALK: ("talk", "talks"),
@@ -91,7 +91,8 @@ def sentence(group: Group) -> str:
     """What was observed over all sittings, where, and which way it points compared with other students."""
     seen = observed_words(group.indicator, group.observables)
     sittings = plural(len({o.sitting_id for o in group.observables}), *SITTING_WORDS[group.indicator.source])
-    where = f"{SOURCE_WORDS[group.indicator.source]} ({sittings})"
+    place = SOURCE_WORDS.get(group.indicator.source)
+    where = f"({sittings})" if place is None else f"{place} ({sittings})"
     return f"{seen} {where}; compared with other students, {DIRECTION_WORDS[direction_of(group.amount)]}."
 
 

@@ -13,7 +13,16 @@ import msgspec
 from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from sightline.domain.estimates import Assessment, Contribution, Estimate, SkillResult, Slope, Unscored
+from sightline.domain.estimates import (
+    Assessment,
+    AssessmentHead,
+    Contribution,
+    Estimate,
+    SkillResult,
+    SkillSummary,
+    Slope,
+    Unscored,
+)
 from sightline.domain.skills import Source
 from sightline.store.database import Work
 from sightline.store.schema import assessments, norms
@@ -36,6 +45,15 @@ class _Result(msgspec.Struct):
     amounts: list[float]
     direct: list[bool]
     rater_adjustments: list[tuple[UUID, float]]
+    slope: Slope | None
+
+
+class _Summary(msgspec.Struct):
+    """The row's form of one skill's summary."""
+
+    estimate: Estimate | None
+    unscored: Unscored | None
+    borrowed_share: float | None
     slope: Slope | None
 
 
@@ -68,10 +86,27 @@ def _body(assessment: Assessment) -> _Body:
     )
 
 
-def _result(items: Sequence[_Item], stored: _Result) -> SkillResult:
-    outcome = stored.estimate if stored.estimate is not None else stored.unscored
+def _summaries(assessment: Assessment) -> list[_Summary]:
+    return [
+        _Summary(
+            estimate=s.outcome if isinstance(s.outcome, Estimate) else None,
+            unscored=s.outcome if isinstance(s.outcome, Unscored) else None,
+            borrowed_share=s.borrowed_share,
+            slope=s.slope,
+        )
+        for s in assessment.head.skills
+    ]
+
+
+def _outcome(estimate: Estimate | None, unscored: Unscored | None) -> Estimate | Unscored:
+    outcome = estimate if estimate is not None else unscored
     if outcome is None:
-        raise ValueError(f"the stored result of {stored.skill} has no outcome")
+        raise ValueError("a stored result has neither an estimate nor a reason why there is none")
+    return outcome
+
+
+def _result(items: Sequence[_Item], stored: _Result) -> SkillResult:
+    outcome = _outcome(stored.estimate, stored.unscored)
     return SkillResult(
         skill=outcome.skill,
         outcome=outcome,
@@ -117,6 +152,7 @@ async def add_assessments(work: Work, school_id: UUID, new: Sequence[Assessment]
                 "catalog_version": assessment.catalog_version,
                 "norms_version": assessment.norms_version,
                 "content_hash": content_hash,
+                "summary": _summaries(assessment),
                 "body": _body(assessment),
             }
         )
@@ -136,6 +172,27 @@ async def newest_assessments(work: Work, school_id: UUID, student_ids: Sequence[
         .order_by(assessments.c.student_id, assessments.c.entry.desc())
     )
     return {row.student_id: _assessment(row) for row in found}
+
+
+async def newest_heads(work: Work, school_id: UUID, student_ids: Sequence[UUID]) -> dict[UUID, AssessmentHead]:
+    """The newest assessment of each given student that has one, without the sums behind it."""
+    if not student_ids:
+        return {}
+    found = await work.execute(
+        select(assessments.c.student_id, assessments.c.as_of, assessments.c.computed_at, assessments.c.summary)
+        .where(assessments.c.school_id == school_id, assessments.c.student_id.in_(student_ids))
+        .ext(distinct_on(assessments.c.student_id))
+        .order_by(assessments.c.student_id, assessments.c.entry.desc())
+    )
+    heads: dict[UUID, AssessmentHead] = {}
+    for row in found:
+        stored = msgspec.convert(row.summary, list[_Summary], strict=False)
+        skills = []
+        for one in stored:
+            outcome = _outcome(one.estimate, one.unscored)
+            skills.append(SkillSummary(outcome.skill, outcome, one.borrowed_share, one.slope))
+        heads[row.student_id] = AssessmentHead(as_of=row.as_of, computed_at=row.computed_at, skills=tuple(skills))
+    return heads
 
 
 async def past_assessments(work: Work, school_id: UUID, student_id: UUID) -> list[Assessment]:

@@ -280,6 +280,7 @@ assessments = _in_school(
     Column("catalog_version", Text, nullable=False),
     Column("norms_version", Text, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
+    Column("summary", JSONB, nullable=False),
     Column("body", JSONB, nullable=False),
     _of_student(),
 )

@@ -14,7 +14,7 @@ from math import fsum
 from markupsafe import Markup
 
 from sightline.domain.claims import Direction
-from sightline.domain.estimates import Estimate, SkillResult
+from sightline.domain.estimates import Estimate, SkillResult, SkillSummary
 from sightline.domain.skills import LEVELS, Level
 
 AXIS = (-3.0, 3.0)
@@ -152,7 +152,7 @@ class Spread:
         return self.unscored + sum(count for _, count in self.counts)
 
 
-def spread_of(results: Sequence[SkillResult]) -> Spread:
+def spread_of(results: Sequence[SkillSummary]) -> Spread:
     """Students by most likely level; those without an estimate are counted apart, never as low."""
     likely = [most_likely(r.outcome) for r in results if isinstance(r.outcome, Estimate)]
     return Spread(tuple((level, likely.count(level)) for level in LEVELS), len(results) - len(likely))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from markupsafe import Markup
 
-from sightline.domain.estimates import Estimate, SkillResult
+from sightline.domain.estimates import Estimate, SkillSummary
 from sightline.domain.skills import SKILLS, Skill
 from sightline.features.catalog import INDICATORS
 from sightline.pipeline.reading import ClassView, StudentRow
@@ -98,7 +98,7 @@ def _row(row: StudentRow, cuts: Cuts) -> Row:
     return Row(row.student.student_id, name, tuple(_cell(name, row.results[skill], cuts) for skill in SKILLS))
 
 
-def _cell(name: str, result: SkillResult, cuts: Cuts) -> Cell:
+def _cell(name: str, result: SkillSummary, cuts: Cuts) -> Cell:
     outcome = result.outcome
     subject = f"{name}, {result.skill.value}"
     if isinstance(outcome, Estimate):
@@ -114,7 +114,7 @@ def _cell(name: str, result: SkillResult, cuts: Cuts) -> Cell:
     return Cell(skill=result.skill, level="not yet", short="not yet", shade="unscored", chart=charts.hatch(said))
 
 
-def _whole(skill: Skill, results: Sequence[SkillResult]) -> Whole:
+def _whole(skill: Skill, results: Sequence[SkillSummary]) -> Whole:
     spread = charts.spread_of(results)
     words = wording.spread_words(spread)
     said = f"{wording.skill_name(skill)}, students of the class by most likely level: {words}."

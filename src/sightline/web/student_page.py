@@ -82,7 +82,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The moments of one indicator, newest first."""
+    """The moments of one indicator: the acts first, then the chances, each newest first."""
 
     anchor: str
     name: str
@@ -229,7 +229,8 @@ def _evidence(view: SkillView, moments: Mapping[UUID, Shown]) -> tuple[Evidence,
             for m in o.measured.moments
             if m.record_id in moments
         ]
-        newest = sorted(seen, key=lambda s: s.at, reverse=True)
+        # the acts themselves first, then their chances; each newest first
+        newest = sorted(seen, key=lambda s: (not s.counted, -s.at.timestamp()))
         found.append(
             Evidence(
                 anchor=_anchor(view.result.skill, name),

@@ -158,6 +158,7 @@ def upgrade() -> None:
         sa.Column("catalog_version", sa.Text(), nullable=False),
         sa.Column("norms_version", sa.Text(), nullable=False),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("summary", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("body", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.ForeignKeyConstraint(
             ["school_id", "student_id"],
