@@ -13,16 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import START
+from dense import brute_force
 from sightline.domain.estimates import Assessment, Estimate, Unscored
 from sightline.domain.observables import Measured, Observable
 from sightline.domain.skills import SKILLS, Skill, Source
 from sightline.errors import CardInvalid
 from sightline.features.catalog import INDICATORS
 from sightline.measurement.assess import Frame, assess, target_now
-from sightline.measurement.card import N_SKILLS, STATE, Card, read_card
-from sightline.measurement.items import SKILL_AXIS, SOURCE_AXIS, items_of, residual_variance
+from sightline.measurement.card import Card, read_card
+from sightline.measurement.items import items_of
 from sightline.measurement.levels import level_name, level_probabilities
-from sightline.measurement.norms import Norm, Norms, norms_of, standardised
+from sightline.measurement.norms import Norm, Norms, norms_of
 from sightline.measurement.posterior import information, posterior, severity
 
 RAW = files("sightline.params").joinpath("measurement-literature-1.json").read_bytes()
@@ -82,48 +83,6 @@ def frame(card: Card = CARD, norms: Norms = NORMS) -> Frame:
     )
 
 
-def brute_force(school: dict[UUID, list[Observable]]) -> dict[UUID, tuple[np.ndarray, np.ndarray]]:
-    """Mean and covariance of every student's state, from one dense joint Gaussian over everything.
-
-    The unknowns are all students' states, all sittings and all raters; nothing is integrated out by hand.
-    """
-    students = sorted(school)
-    rows = [(i, o) for i, s in enumerate(students) for o in school[s]]
-    sittings = sorted({(i, o.sitting_id) for i, o in rows})
-    raters = sorted({o.rater_id for _, o in rows if o.rater_id is not None})
-    n_state = STATE * len(students)
-    size = n_state + len(sittings) + len(raters)
-    prior = np.zeros((size, size))
-    for i in range(len(students)):
-        prior[i * STATE : (i + 1) * STATE, i * STATE : (i + 1) * STATE] = CARD.prior_covariance
-    for g, (i, sitting) in enumerate(sittings):
-        source = next(o.source for j, o in rows if (j, o.sitting_id) == (i, sitting))
-        prior[n_state + g, n_state + g] = CARD.om2[source]
-    for r in range(len(raters)):
-        prior[n_state + len(sittings) + r, n_state + len(sittings) + r] = CARD.tau2
-    design, y, noise = np.zeros((len(rows), size)), np.zeros(len(rows)), np.zeros(len(rows))
-    for n, (i, o) in enumerate(rows):
-        indicator, norm = INDICATORS[o.indicator], NORMS.by_indicator[o.indicator]
-        y[n], extra = standardised(o, indicator, norm)
-        noise[n] = residual_variance(indicator, norm, CARD) + extra
-        t = 1 - (START - o.at) / timedelta(weeks=CARD.weeks)
-        base = i * STATE
-        design[n, base + SKILL_AXIS[indicator.skill]] = CARD.lam[o.source]
-        design[n, base + N_SKILLS + SKILL_AXIS[indicator.skill]] = CARD.lam[o.source] * t
-        design[n, base + 2 * N_SKILLS + SOURCE_AXIS[o.source]] = CARD.gam[o.source]
-        design[n, n_state + sittings.index((i, o.sitting_id))] = 1.0
-        if o.rater_id is not None:
-            design[n, n_state + len(sittings) + raters.index(o.rater_id)] = 1.0
-    gain = (
-        prior @ design.T @ np.linalg.inv(design @ prior @ design.T + np.diag(noise))
-        if rows
-        else np.zeros((size, 0))
-    )
-    mean, covariance = gain @ y, prior - gain @ design @ prior
-    cut = [slice(i * STATE, (i + 1) * STATE) for i in range(len(students))]
-    return {s: (mean[c], covariance[c, c]) for s, c in zip(students, cut, strict=True)}
-
-
 @settings(max_examples=60, deadline=None)
 @given(schools())
 def test_the_information_form_equals_brute_force(school: dict[UUID, list[Observable]]) -> None:
@@ -135,7 +94,7 @@ def test_the_information_form_equals_brute_force(school: dict[UUID, list[Observa
     ]
     infos = [information(i, len(raters)) for i in items]
     severities = severity(items, infos, len(raters), CARD)
-    truth = brute_force(school)
+    truth = brute_force(school, frame())
     for student, item, info in zip(students, items, infos, strict=True):
         state = posterior(item, info, severities, CARD.prior_information, CARD)
         np.testing.assert_allclose(state.mean, truth[student][0], atol=1e-9)
@@ -145,7 +104,7 @@ def test_the_information_form_equals_brute_force(school: dict[UUID, list[Observa
 @settings(max_examples=60, deadline=None)
 @given(schools())
 def test_prior_contributions_and_rater_lines_add_up_to_the_mean(school: dict[UUID, list[Observable]]) -> None:
-    truth = brute_force(school)
+    truth = brute_force(school, frame())
     for assessment in assess(school, frame()):
         for result in assessment.results:
             total = result.prior_mean + sum(c.amount for c in result.contributions)

@@ -5,5 +5,5 @@
 - `sending`     the sender over the real HTTP API
 - `generator`, `school`, `simulated_play`, `simulated_talk`, `talk_phrases`  the simulated school
 - `sandbox`     `sightline demo`
-- `justhink_import`  `sightline import justhink`
+- `justhink_import`  `sightline import justhink`; `justhink_reading` the same corpus without a server
 """

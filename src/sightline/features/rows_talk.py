@@ -95,7 +95,7 @@ TALK_RULES: tuple[TalkRule, ...] = (
             range="0 to 1",
             minimum=5,
             modality=Modality.TEXT,
-            act="the smaller of own and equal share of turns was {value} of the larger",
+            act="the balance of own turns was {value} (100% is an even share)",
             chance="conversations",
             rationale=(
                 "Groups whose members speak about equally work better "

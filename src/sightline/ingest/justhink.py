@@ -26,6 +26,9 @@ DOUBLE_TAP = 2.0
 """Seconds within which the same button pressed again by the same child is one press: four taps in three seconds
 are impatience with a touch screen, not four decisions."""
 
+SINGLE_PRESS = frozenset({"help_requested", "mistake"})
+"""Paging through solutions may be fast; opening help or handing in twice in two seconds is one press."""
+
 BUILDING = frozenset({"adds", "removes", "loads"})
 TASK = "connect all gold mines at the least cost"
 CHILDREN = ("A", "B")
@@ -133,7 +136,7 @@ class _Reading:
                     self.tracks.clear()
             elif row.attempt == self.submitted:
                 self.left_out["an act after the attempt was already handed in"] += 1
-            elif self._is_double_tap(row):
+            elif mapping.event_type in SINGLE_PRESS and self._is_double_tap(row):
                 self.left_out["the same button again within two seconds"] += 1
             else:
                 self._own(row, mapping)
@@ -182,7 +185,7 @@ class _Reading:
         button = (row.subject, row.object)
         before = self.pressed.get(button)
         self.pressed[button] = row.seconds
-        return row.verb == "presses" and before is not None and row.seconds - before < DOUBLE_TAP
+        return before is not None and row.seconds - before < DOUBLE_TAP
 
     def _own(self, row: LogRow, mapping: Row) -> None:
         child = row.subject
