@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help demo demo-stop justhink test check format lint types imports screenshots walkthrough bench lock browser
+.PHONY: docs help demo demo-stop justhink test check format lint types imports screenshots walkthrough bench lock browser
 
 help: ## Print the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ types: $(VENV)/.dev ## Types only
 
 imports: $(VENV)/.dev ## Import contracts only
 	$(BIN)/lint-imports --no-logo
+
+docs: $(VENV)/.dev ## Write the docs that are made from the code (indicators, API)
+	$(BIN)/python scripts/generate_docs.py
 
 screenshots: $(VENV)/.dev browser ## Take the screenshots of README and docs from a fresh sandbox
 	$(BIN)/python scripts/screenshots.py

@@ -37,7 +37,7 @@ def signed_in(browser: Browser, link: str, viewport: dict[str, int], scheme: str
 
 
 def teacher_link(folder: Path) -> str:
-    return re.findall(r"\(teacher\)\s+(\S+)", sightline(folder, "demo"))[0]
+    return str(re.findall(r"\(teacher\)\s+(\S+)", sightline(folder, "demo"))[0])
 
 
 def open_class(page: Page) -> None:

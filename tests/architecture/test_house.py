@@ -109,3 +109,9 @@ def test_migrations_cards_and_pages_are_shipped_in_the_package() -> None:
         "py.typed",
     ):
         assert package.joinpath(place).is_file(), place
+
+
+def test_generated_docs_say_what_the_code_says() -> None:
+    script = ROOT / "scripts" / "generate_docs.py"
+    found = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr

@@ -22,6 +22,8 @@ from sightline.store.database import Store
 from sightline.store.schema import disclosures
 from sightline.web.app import app
 
+NO_ROUTES: dict[str, dict[str, object]] = {"paths": {}}
+
 LinkFor = Callable[[UUID], Awaitable[str]]
 SignIn = Callable[[UUID], Awaitable[httpx.AsyncClient]]
 ORIGIN = "http://127.0.0.1:8460"
@@ -38,7 +40,7 @@ async def played(store: Store) -> Played:
 @pytest.fixture
 async def browser(store: Store, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A browser that has no session yet and sends the Origin that our own forms send."""
-    transport = httpx.ASGITransport(app(store, settings))
+    transport = httpx.ASGITransport(app(store, settings, NO_ROUTES))
     headers = {"Origin": ORIGIN}
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers) as made:
         yield made
@@ -240,7 +242,7 @@ async def test_the_cookie_is_secure_where_the_address_is(
     store: Store, settings: Settings, link_for: LinkFor, played: Played
 ) -> None:
     origin = "https://sightline.test"
-    transport = httpx.ASGITransport(app(store, replace(settings, public_url=origin)))
+    transport = httpx.ASGITransport(app(store, replace(settings, public_url=origin), NO_ROUTES))
     async with httpx.AsyncClient(transport=transport, base_url=origin, headers={"Origin": origin}) as browser:
         answer = await browser.post("/signin", data={"token": await link_for(played.teacher)})
     assert "secure" in answer.headers["set-cookie"].lower()
@@ -309,7 +311,7 @@ async def test_every_look_is_written_down_and_a_refused_one_shows_nothing(
 
 async def test_without_a_database_people_read_when_to_come_back(settings: Settings) -> None:
     nowhere = Store("postgresql://nobody@127.0.0.1:9/none")
-    transport = httpx.ASGITransport(app(nowhere, settings))
+    transport = httpx.ASGITransport(app(nowhere, settings, NO_ROUTES))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as browser:
         answer = await browser.get("/", headers=UNKNOWN_SESSION)
     await nowhere.close()
@@ -319,7 +321,7 @@ async def test_without_a_database_people_read_when_to_come_back(settings: Settin
 
 async def test_a_fault_of_ours_is_a_page_without_a_trace(settings: Settings) -> None:
     """The fault: what was given as the store is none."""
-    transport = httpx.ASGITransport(app(object(), settings), raise_app_exceptions=False)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app(object(), settings, NO_ROUTES), raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as browser:
         answer = await browser.get("/", headers=UNKNOWN_SESSION)
     assert answer.status_code == 500

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from sightline import __version__
 from sightline.api import results, talk_and_ratings, telemetry
 from sightline.api.callers import Doors, doors, now, signed_in
-from sightline.api.problems import answer_problems
+from sightline.api.problems import answer_problems, described_problem
 from sightline.errors import DatabaseUnavailable
 from sightline.pipeline.signing_in import sign_out
 from sightline.settings import Settings
@@ -92,6 +92,10 @@ def api(store: Store, settings: Settings) -> FastAPI:
         openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
+        responses={
+            "4XX": described_problem("What was asked cannot be done; the problem says why and what to do"),
+            "5XX": described_problem("Something is wrong here; Retry-After says when to try again"),
+        },
     )
     app.state.doors = Doors(store, settings)
     answer_problems(app)

@@ -67,6 +67,30 @@ def problem(
     return JSONResponse(content, status, headers=headers, media_type="application/problem+json")
 
 
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance", "code", "errors", "trace_id"],
+    "properties": {
+        **{name: {"type": "string"} for name in ("type", "title", "detail", "instance", "code", "trace_id")},
+        "status": {"type": "integer"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {name: {"type": "string"} for name in ("pointer", "code", "detail")},
+            },
+        },
+    },
+}
+
+
+def described_problem(what: str) -> dict[str, Any]:
+    """How OpenAPI shows a problem."""
+    return {"description": what, "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA}}}
+
+
 async def _ours(request: Request, error: Exception) -> Response:
     if not isinstance(error, SightlineError):
         raise error

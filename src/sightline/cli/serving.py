@@ -28,11 +28,12 @@ from sightline.web.app import app as pages
 
 def compose(store: Store, settings: Settings) -> Starlette:
     """The whole application: health, API, pages, and the edge that every request passes."""
+    served = api(store, settings)
     return Starlette(
         routes=[
             *health_routes(store),
-            Mount("/api/v1", api(store, settings)),
-            Mount("/", pages(store, settings)),
+            Mount("/api/v1", served),
+            Mount("/", pages(store, settings, served.openapi())),
         ],
         middleware=[Middleware(Edge)],
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from starlette.applications import Starlette
@@ -26,6 +27,7 @@ from sightline.store.people import ClassRoll, School
 from sightline.web import doors
 from sightline.web.class_page import class_page
 from sightline.web.layout import Dated, Frame, Layout
+from sightline.web.reference import described
 from sightline.web.student_page import student_page
 
 TEACHING = "teaching"
@@ -36,13 +38,13 @@ RETRY_SECONDS = "5"
 NOT_HERE = "There is nothing at this address, or it is not one of yours."
 
 
-def app(store: Store, settings: Settings) -> Starlette:
-    """All pages as one application, to be mounted at "/".
+def app(store: Store, settings: Settings, openapi: Mapping[str, Any]) -> Starlette:
+    """All pages as one application, to be mounted at "/"; `openapi` is what the API says of itself.
 
     Security headers are set around it. Raises SettingsRefused when the secret may not be used.
     """
     settings.checked_secret()
-    pages = _Pages(store, settings, Layout())
+    pages = _Pages(store, settings, Layout(), openapi)
     return Starlette(
         routes=[
             Route("/", pages.classes),
@@ -51,6 +53,7 @@ def app(store: Store, settings: Settings) -> Starlette:
             Route("/signin", pages.sign_in_form),
             Route("/signin", pages.sign_in, methods=["POST"]),
             Route("/signout", pages.sign_out, methods=["POST"]),
+            Route("/docs", pages.reference),
             Route("/static/{name}", pages.static),
             Route("/{anything:path}", pages.nothing),
         ],
@@ -78,8 +81,14 @@ class _Visit:
 class _Pages:
     """The handlers; each opens its transaction and answers after its end."""
 
-    def __init__(self, store: Store, settings: Settings, layout: Layout) -> None:
+    def __init__(self, store: Store, settings: Settings, layout: Layout, openapi: Mapping[str, Any]) -> None:
         self.store, self.settings, self.layout = store, settings, layout
+        self.tags = described(openapi)
+
+    async def reference(self, request: Request) -> Response:
+        """Open to everybody: it describes routes and no person."""
+        del request
+        return self.layout.page("reference.html", {"tags": self.tags})
 
     @asynccontextmanager
     async def visit(self, request: Request) -> AsyncIterator[_Visit]:
