@@ -1,4 +1,4 @@
-"""The rows of the catalog for rubrics: one item a skill and occasion."""
+"""The rows of the catalog for rubrics: one item a skill and occasion, alike but for what the anchors describe."""
 
 from __future__ import annotations
 
@@ -7,11 +7,22 @@ from sightline.domain.skills import Skill, Source
 from sightline.features import rubric
 from sightline.features.rules import RubricRule
 
-RUBRIC_RULES: tuple[RubricRule, ...] = (
+DESCRIBED: dict[Skill, str] = {
+    Skill.EMPATHY: "attention to others' views and needs",
+    Skill.ADAPTABILITY: "adjusting to changes",
+    Skill.PROBLEM_SOLVING: "working problems through",
+    Skill.SELF_REGULATION: "steering the own work",
+    Skill.RESILIENCE: "going on after setbacks",
+    Skill.COMMUNICATION: "making things clear and listening",
+    Skill.COLLABORATION: "working with others",
+}
+"""What the anchors of each skill's item describe."""
+
+RUBRIC_RULES: tuple[RubricRule, ...] = tuple(
     RubricRule(
         Indicator(
-            name="rubric_empathy",
-            skill=Skill.EMPATHY,
+            name=f"rubric_{skill.value.replace('-', '_')}",
+            skill=skill,
             source=Source.TEACHER,
             direction=+1,
             scale=Scale.RUBRIC,
@@ -19,126 +30,13 @@ RUBRIC_RULES: tuple[RubricRule, ...] = (
             range="1 to 4",
             minimum=1,
             modality=Modality.RUBRIC,
-            act="rated level {value} of 4 for attention to others' views and needs",
+            act=f"rated level {{value}} of 4 for {what}",
             chance="occasions",
             rationale="A teacher who has seen the behaviour described by the anchors reports its level.",
             reference="Ventura & Shute 2013; ECLS-K teacher ratings",
             next_step="Agree with the student on one anchor to aim for.",
         ),
         rubric.rubric_level,
-    ),
-    RubricRule(
-        Indicator(
-            name="rubric_adaptability",
-            skill=Skill.ADAPTABILITY,
-            source=Source.TEACHER,
-            direction=+1,
-            scale=Scale.RUBRIC,
-            unit="level",
-            range="1 to 4",
-            minimum=1,
-            modality=Modality.RUBRIC,
-            act="rated level {value} of 4 for adjusting to changes",
-            chance="occasions",
-            rationale="A teacher who has seen the behaviour described by the anchors reports its level.",
-            reference="Ventura & Shute 2013; ECLS-K teacher ratings",
-            next_step="Agree with the student on one anchor to aim for.",
-        ),
-        rubric.rubric_level,
-    ),
-    RubricRule(
-        Indicator(
-            name="rubric_problem_solving",
-            skill=Skill.PROBLEM_SOLVING,
-            source=Source.TEACHER,
-            direction=+1,
-            scale=Scale.RUBRIC,
-            unit="level",
-            range="1 to 4",
-            minimum=1,
-            modality=Modality.RUBRIC,
-            act="rated level {value} of 4 for working problems through",
-            chance="occasions",
-            rationale="A teacher who has seen the behaviour described by the anchors reports its level.",
-            reference="Ventura & Shute 2013; ECLS-K teacher ratings",
-            next_step="Agree with the student on one anchor to aim for.",
-        ),
-        rubric.rubric_level,
-    ),
-    RubricRule(
-        Indicator(
-            name="rubric_self_regulation",
-            skill=Skill.SELF_REGULATION,
-            source=Source.TEACHER,
-            direction=+1,
-            scale=Scale.RUBRIC,
-            unit="level",
-            range="1 to 4",
-            minimum=1,
-            modality=Modality.RUBRIC,
-            act="rated level {value} of 4 for steering the own work",
-            chance="occasions",
-            rationale="A teacher who has seen the behaviour described by the anchors reports its level.",
-            reference="Ventura & Shute 2013; ECLS-K teacher ratings",
-            next_step="Agree with the student on one anchor to aim for.",
-        ),
-        rubric.rubric_level,
-    ),
-    RubricRule(
-        Indicator(
-            name="rubric_resilience",
-            skill=Skill.RESILIENCE,
-            source=Source.TEACHER,
-            direction=+1,
-            scale=Scale.RUBRIC,
-            unit="level",
-            range="1 to 4",
-            minimum=1,
-            modality=Modality.RUBRIC,
-            act="rated level {value} of 4 for going on after setbacks",
-            chance="occasions",
-            rationale="A teacher who has seen the behaviour described by the anchors reports its level.",
-            reference="Ventura & Shute 2013; ECLS-K teacher ratings",
-            next_step="Agree with the student on one anchor to aim for.",
-        ),
-        rubric.rubric_level,
-    ),
-    RubricRule(
-        Indicator(
-            name="rubric_communication",
-            skill=Skill.COMMUNICATION,
-            source=Source.TEACHER,
-            direction=+1,
-            scale=Scale.RUBRIC,
-            unit="level",
-            range="1 to 4",
-            minimum=1,
-            modality=Modality.RUBRIC,
-            act="rated level {value} of 4 for making things clear and listening",
-            chance="occasions",
-            rationale="A teacher who has seen the behaviour described by the anchors reports its level.",
-            reference="Ventura & Shute 2013; ECLS-K teacher ratings",
-            next_step="Agree with the student on one anchor to aim for.",
-        ),
-        rubric.rubric_level,
-    ),
-    RubricRule(
-        Indicator(
-            name="rubric_collaboration",
-            skill=Skill.COLLABORATION,
-            source=Source.TEACHER,
-            direction=+1,
-            scale=Scale.RUBRIC,
-            unit="level",
-            range="1 to 4",
-            minimum=1,
-            modality=Modality.RUBRIC,
-            act="rated level {value} of 4 for working with others",
-            chance="occasions",
-            rationale="A teacher who has seen the behaviour described by the anchors reports its level.",
-            reference="Ventura & Shute 2013; ECLS-K teacher ratings",
-            next_step="Agree with the student on one anchor to aim for.",
-        ),
-        rubric.rubric_level,
-    ),
+    )
+    for skill, what in DESCRIBED.items()
 )

@@ -8,7 +8,9 @@ classifier's errors make the observation weigh less (exposure = turns x discrimi
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from uuid import UUID
 
@@ -112,49 +114,60 @@ def topics(talk: Conversation) -> dict[UUID, frozenset[str]]:
     return {turn: of_turn - common for turn, of_turn in words.items()}
 
 
+def _taken_up(
+    talk: Conversation, student: UUID, minimum: int, near: Callable[[Utterance], Sequence[Utterance]]
+) -> Measured | Absence:
+    """Share of own turns with a topic that share a topic word with the other students' turns that `near` gives."""
+    own = _own(talk, student, minimum)
+    if isinstance(own, Absence):
+        return own
+    said = topics(talk)
+    pairs: list[tuple[Utterance, bool]] = []
+    for turn in own:
+        theirs = frozenset[str]().union(*(said[u.utterance_id] for u in near(turn)))
+        words = said[turn.utterance_id]
+        if theirs and words:
+            pairs.append((turn, bool(theirs & words)))
+    if len(pairs) < minimum:
+        return Absence.NO_OTHER_SPEAKER if not pairs else Absence.TOO_FEW_OPPORTUNITIES
+    return _proportion(pairs)
+
+
+def _position(turn: Utterance) -> int:
+    return turn.position
+
+
+def _others(talk: Conversation, student: UUID) -> list[Utterance]:
+    """Turns of the other students, in order of position."""
+    return [u for u in talk.utterances if u.student_id not in {None, student}]
+
+
 def responsivity(
     talk: Conversation, student: UUID, minimum: int, acts: ActReadings | Absence
 ) -> Measured | Absence:
     """Share of own turns after another student's topic that take up one of its words (0 to 1)."""
     del acts
-    own = _own(talk, student, minimum)
-    if isinstance(own, Absence):
-        return own
-    said = topics(talk)
-    pairs: list[tuple[Utterance, bool]] = []
-    for turn in own:
-        before = [
-            u for u in talk.utterances if u.position < turn.position and u.student_id not in (None, student)
-        ][-RECENT_TURNS:]
-        topic = frozenset[str]().union(*(said[u.utterance_id] for u in before))
-        words = said[turn.utterance_id]
-        if topic and words:
-            pairs.append((turn, bool(topic & words)))
-    if len(pairs) < minimum:
-        return Absence.NO_OTHER_SPEAKER if not pairs else Absence.TOO_FEW_OPPORTUNITIES
-    return _proportion(pairs)
+    others = _others(talk, student)
+
+    def before(turn: Utterance) -> Sequence[Utterance]:
+        here = bisect_left(others, turn.position, key=_position)
+        return others[max(here - RECENT_TURNS, 0) : here]
+
+    return _taken_up(talk, student, minimum, before)
 
 
 def social_impact(
     talk: Conversation, student: UUID, minimum: int, acts: ActReadings | Absence
 ) -> Measured | Absence:
-    """Share of own turns with a topic of which another student's next turns take up a word (0 to 1)."""
+    """Share of own turns, before another student's topic, of which that topic takes up a word (0 to 1)."""
     del acts
-    own = _own(talk, student, minimum)
-    if isinstance(own, Absence):
-        return own
-    said = topics(talk)
-    pairs: list[tuple[Utterance, bool]] = []
-    for turn in own:
-        after = [u for u in talk.utterances if u.position > turn.position and u.student_id not in (None, student)][
-            :RECENT_TURNS
-        ]
-        words = said[turn.utterance_id]
-        if words and after:
-            pairs.append((turn, any(words & said[u.utterance_id] for u in after)))
-    if len(pairs) < minimum:
-        return Absence.NO_OTHER_SPEAKER if not pairs else Absence.TOO_FEW_OPPORTUNITIES
-    return _proportion(pairs)
+    others = _others(talk, student)
+
+    def after(turn: Utterance) -> Sequence[Utterance]:
+        here = bisect_right(others, turn.position, key=_position)
+        return others[here : here + RECENT_TURNS]
+
+    return _taken_up(talk, student, minimum, after)
 
 
 def asking(talk: Conversation, student: UUID, minimum: int, acts: ActReadings | Absence) -> Measured | Absence:
