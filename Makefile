@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+PORT ?= 8460
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
@@ -14,8 +15,9 @@ help: ## Print the commands
 
 # uv installs from the hash-pinned lists in seconds; it comes into the virtual environment itself
 $(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==0.13.9"
 
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.txt
@@ -30,13 +32,13 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/uv
 	@touch $@ $(VENV)/.run
 
 demo: $(VENV)/.run ## Set up, start the sandbox with simulated students, print a sign-in link
-	$(BIN)/sightline demo
+	$(BIN)/sightline demo --port $(PORT)
 
 demo-stop: $(VENV)/.run ## Stop the sandbox; its data stays
 	$(BIN)/sightline demo --stop
 
 justhink: $(VENV)/.run ## Import real children's play and talk from $(DATA)/justhink into the sandbox
-	$(BIN)/sightline import justhink $(DATA)/justhink
+	$(BIN)/sightline import justhink $(DATA)/justhink --port $(PORT)
 
 test: $(VENV)/.dev browser ## Set up, check everything, run the tests
 	$(MAKE) --no-print-directory check
@@ -46,7 +48,7 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest
+	SIGHTLINE_DATA=$(abspath $(DATA)) $(BIN)/pytest
 
 browser: ## Install Debian's Chromium when there is none (root) or say how
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium; } \

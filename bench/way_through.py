@@ -132,7 +132,7 @@ async def measure(sandbox: Sandbox) -> None:
     students = [uuid4() for _ in range(STUDENTS)]
     async with connection.store() as store:
         async with store.work() as work:
-            await people.add_school(work, School(school_id, "Bench", simulated=True))
+            await people.add_school(work, School(school_id, "Bench", simulated=True, created_at=datetime.now(UTC)))
             await people.add_class(work, school_id, class_id, "Bench")
             await people.add_students(work, school_id, class_id, [Student(s, f"S {s}") for s in students])
         key = await server_key(store, connection, school_id, "bench")

@@ -117,5 +117,8 @@ def agreement(pairs: list[tuple[bool, bool]]) -> list[str]:
 if __name__ == "__main__":
     if len(sys.argv) != len(["script", "DIR"]):
         sys.exit("usage: python scripts/compare_by_hand.py DIR (the folder of the JUSThink corpus)")
-    compare_play(Path(sys.argv[1]))
-    compare_talk(Path(sys.argv[1]))
+    corpus = Path(sys.argv[1])
+    if not (corpus / "logs").is_dir():
+        sys.exit(f"{corpus} holds no logs; name the folder of the JUSThink corpus")
+    compare_play(corpus)
+    compare_talk(corpus)

@@ -59,7 +59,7 @@ async def _a_place(store: Store) -> Place:
     counsellor, administrator = uuid4(), uuid4()
     students = tuple(uuid4() for _ in range(6))
     async with store.work() as work:
-        await people.add_school(work, School(school_id, "Test school", simulated=True))
+        await people.add_school(work, School(school_id, "Test school", simulated=True, created_at=now))
         for i, class_id in enumerate(classes):
             await people.add_class(work, school_id, class_id, f"Class {i + 1}")
             roll = [Student(s, f"Student {n}") for n, s in enumerate(students[3 * i : 3 * i + 3])]

@@ -1,7 +1,7 @@
 """The one error tree. Catch only what you can answer; each edge turns it into its own form.
 
 SightlineError
-├── NotAllowed            who asks may not; over HTTP 401 without, 404 with a credential
+├── NotAllowed            the act is none of the role's; over HTTP 403, and 404 where a person is concerned
 │   └── NotSignedIn       no valid credential came with the request
 ├── NotFound              not there, or not yours: the two look the same
 ├── Conflict              it contradicts what is already stored
@@ -15,6 +15,9 @@ A reject of one event is no error: it is a value that goes back to its sender (`
 """
 
 from __future__ import annotations
+
+NOTHING_HERE = "there is nothing here with this id"
+"""The one sentence for what is not there and for what is not yours."""
 
 
 class SightlineError(Exception):

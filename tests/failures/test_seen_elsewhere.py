@@ -60,12 +60,15 @@ async def test_f06_a_batch_never_sent_is_not_completed(client: httpx.AsyncClient
 def test_f07_a_long_session_in_one_batch_keeps_its_time_and_no_rate_passes_one() -> None:
     steps: list[tuple[str, dict[str, object]]] = [("task_start", {"task": "a"})]
     steps += [("choice_made", {})] * 538
-    steps += [("task_complete", {"task": "a", "least": 9, "used": 2})] * 2
+    steps += [
+        ("task_complete", {"task": "a", "least": 2, "used": 9}),
+        ("task_complete", {"task": "a", "least": 9, "used": 2}),
+    ]
     session = a_session(*steps, seconds=10)
     found = {f.name: f for f in session_features(session, extract_session(session))}
     assert found["focus_duration"].value == timedelta(seconds=5400).total_seconds()
     assert found["task_completion_rate"].value == 1.0
-    assert found["time_efficiency"].value == 1.0
+    assert found["time_efficiency"].value == 2 / 9, "less used than the least there is is no efficiency above 1"
 
 
 def test_f09_without_failures_there_is_no_recovery_rate() -> None:

@@ -50,7 +50,7 @@ async def a_played_school(store: Store) -> Played:
     )
     other_class = uuid4()
     async with store.work() as work:
-        await people.add_school(work, School(place.school_id, "Page school", simulated=True))
+        await people.add_school(work, School(place.school_id, "Page school", simulated=True, created_at=NOW))
         await people.add_class(work, place.school_id, place.class_id, "Class 7")
         await people.add_class(work, place.school_id, other_class, "Class 8")
         roll = [Student(UUID(s.student_id), s.display_name) for s in simulated.students]

@@ -107,7 +107,7 @@ async def test_a_class_shows_every_student_and_skill_as_a_table(played: Played, 
     for student in (*played.students, played.newcomer):
         assert row_of(page.text, student).count("<td ") == len(SKILLS)
         for skill in SKILLS:
-            assert f'href="/students/{student}#{skill.value}"' in page.text
+            assert f'href="/students/{student}?skill={skill.value}#{skill.value}"' in page.text
     assert any(level.value in page.text for level in LEVELS)
 
 

@@ -11,11 +11,11 @@ from fastapi import Request
 from sightline.errors import NotAllowed, NotSignedIn
 from sightline.pipeline.receiving import Sender
 from sightline.pipeline.signing_in import SignedIn, who
-from sightline.security.access import Caller
+from sightline.security.access import Caller, from_our_pages
+from sightline.security.identity import COOKIE
 from sightline.settings import Settings
 from sightline.store.database import Store, Work
 
-COOKIE = "sightline_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -45,7 +45,7 @@ async def signed_in(request: Request, work: Work) -> SignedIn:
         if not token:
             raise NotSignedIn("send a credential: Authorization: Bearer <key or token>")
         if request.method not in SAFE:
-            _same_site(request)
+            _same_site(request, settings)
     return await who(work, token.strip(), secret_key=settings.checked_secret(), now=now())
 
 
@@ -58,14 +58,13 @@ async def sender(request: Request, work: Work) -> tuple[Caller, Sender]:
     return found.caller, Sender(found.caller.school_id, found.credential_id)
 
 
-def _same_site(request: Request) -> None:
+def _same_site(request: Request, settings: Settings) -> None:
     """A browser says where a request comes from; only our own pages may change anything with the cookie."""
     origin = request.headers.get("origin")
-    site = request.headers.get("sec-fetch-site")
-    host = urlsplit(origin).netloc if origin else request.headers.get("host")
-    if (
-        site not in {None, "same-origin"}
-        or host != request.headers.get("host")
-        or (origin is None and site is None)
-    ):
+    ours = from_our_pages(
+        hosts=frozenset({request.headers.get("host", ""), urlsplit(settings.public_url).netloc}),
+        origin_host=None if origin in {None, "null"} else urlsplit(origin).netloc,
+        fetch_site=request.headers.get("sec-fetch-site"),
+    )
+    if not ours:
         raise NotAllowed("this request came from another site", code="cross_site")

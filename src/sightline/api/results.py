@@ -148,7 +148,7 @@ async def class_skills(request: Request, class_id: UUID, *, why: Why = "teaching
 async def indicator_quality(request: Request) -> list[IndicatorHealth]:
     """What each indicator could observe in your school, and why it could not; counts only."""
     async with doors(request).store.work() as work:
-        return list(await reading.health_of_indicators(work, await caller(request, work)))
+        return list(await reading.health_of_indicators(work, await caller(request, work), now()))
 
 
 @routes.get("/rubrics")

@@ -95,8 +95,9 @@ async def map_speakers(request: Request, transcript_id: UUID) -> TranscriptState
         asking = await caller(request, work)
         allow(asking, Act.SEND_TRANSCRIPTS)
         before = await talk_and_ratings.transcript_state(work, asking.school_id, transcript_id, status="stored")
-        touched = frozenset(s for s in (*sent.speakers.values(), *before.speakers.values()) if s is not None)
-        allow(asking, Act.SEND_TRANSCRIPTS, students=touched)
+        known = frozenset(s for s in before.speakers.values() if s is not None)
+        allow(asking, Act.SEND_TRANSCRIPTS, students=known, sent_by=before.sent_by)
+        allow(asking, Act.SEND_TRANSCRIPTS, students=frozenset(s for s in sent.speakers.values() if s is not None))
         return await talk_and_ratings.map_speakers(
             work, asking.school_id, transcript_id, sent.speakers, mapped_by=str(asking.staff_id), now=now()
         )

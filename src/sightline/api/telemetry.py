@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from sightline.api.callers import caller, doors, now, sender
 from sightline.api.edge import read_body
 from sightline.api.problems import problem
-from sightline.errors import NotFound
+from sightline.errors import NOTHING_HERE, NotFound
 from sightline.ingest.events import WireBatch, WireEvent, read_batch
 from sightline.pipeline import reading, receiving
 from sightline.pipeline.reading import Purpose, allow
@@ -139,7 +139,7 @@ async def batch_status(request: Request, batch_id: UUID) -> Response:
         allow(asking, Act.SEND_EVENTS)
         answer = await telemetry.last_answer(work, asking.school_id, batch_id)
     if answer is None:
-        raise NotFound("no batch with this id was ever received")
+        raise NotFound(NOTHING_HERE)
     return JSONResponse(answer)
 
 

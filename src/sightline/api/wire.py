@@ -14,13 +14,6 @@ from sightline.pipeline.moments import Shown
 from sightline.pipeline.reading import SkillView, StudentRow
 from sightline.reasoning.words import SHORTFALL_WORDS
 
-SCORE_CENTRE = 0.5
-SCORE_SLOPE = 1.0 / 6.0
-"""score = 0.5 + theta / 6: linear, so that contributions still add up (docs/how-a-score-is-made)."""
-
-INFERRED = 0.5
-"""Share of borrowed movement above which a skill is "mostly inferred from related skills"."""
-
 
 @dataclass(frozen=True, slots=True)
 class WireEstimate:
@@ -92,7 +85,7 @@ class WireMoment:
 
 @dataclass(frozen=True, slots=True)
 class WireEvidence:
-    """One observable with its moments."""
+    """One observable with its moments; `used`: whether the newest assessment was made with it."""
 
     observable_id: UUID
     indicator: str
@@ -103,6 +96,7 @@ class WireEvidence:
     unit: str
     opportunities: int
     counted: int | None
+    used: bool
     moments: list[WireMoment]
 
 
@@ -153,17 +147,16 @@ def skill_out(result: SkillSummary) -> WireSkill:
 
 
 def _estimate(estimate: Estimate, result: SkillSummary) -> WireEstimate:
-    borrowed = result.borrowed_share
     return WireEstimate(
         mean=estimate.mean,
         standard_error=estimate.standard_error,
-        score=SCORE_CENTRE + SCORE_SLOPE * estimate.mean,
-        score_standard_error=SCORE_SLOPE * estimate.standard_error,
+        score=estimate.score,
+        score_standard_error=estimate.score_standard_error,
         interval_90=estimate.interval_90,
         reliability=estimate.reliability,
         level=estimate.level_name,
         level_probabilities={level.value: p for level, p in estimate.level_probabilities},
-        mostly_inferred=borrowed is not None and borrowed > INFERRED,
+        mostly_inferred=result.mostly_inferred,
     )
 
 
@@ -184,7 +177,7 @@ def _contribution(contribution: Contribution) -> WireContribution:
     )
 
 
-def _evidence(observable: Observable, shown: dict[UUID, Shown]) -> WireEvidence:
+def _evidence(observable: Observable, shown: dict[UUID, Shown], used: set[UUID]) -> WireEvidence:
     measured = observable.measured
     return WireEvidence(
         observable_id=observable.observable_id,
@@ -196,6 +189,7 @@ def _evidence(observable: Observable, shown: dict[UUID, Shown]) -> WireEvidence:
         unit=INDICATORS[observable.indicator].unit,
         opportunities=measured.opportunities,
         counted=measured.counted,
+        used=observable.observable_id in used,
         moments=[
             WireMoment(
                 kind=m.kind.value,
@@ -215,6 +209,7 @@ def reasons_out(
     student_id: UUID, view: SkillView, shown: dict[UUID, Shown], versions: dict[str, str]
 ) -> WireReasons:
     scored = isinstance(view.result.outcome, Estimate)
+    used = {c.observable_id for c in view.result.contributions}
     return WireReasons(
         student_id=student_id,
         skill=skill_out(view.result.summary),
@@ -222,7 +217,7 @@ def reasons_out(
         contributions=[_contribution(c) for c in view.result.contributions] if scored else None,
         rater_adjustments={str(r): a for r, a in view.result.rater_adjustments} if scored else None,
         claims=[WireClaim(c.sentence, c.direction.value, list(c.evidence)) for c in view.claims],
-        evidence=[_evidence(o, shown) for o in view.observables],
+        evidence=[_evidence(o, shown, used) for o in (*view.observables, *view.borrowed)],
         absences=[
             {"indicator": a.indicator, "sitting_id": str(a.sitting_id), "reason": a.reason.value}
             for a in view.absences

@@ -55,7 +55,7 @@ def school(title: str) -> None:
     """Make a school; prints its id."""
 
     async def act(work: Work, _: Settings) -> str:
-        made = School(uuid4(), title, simulated=False)
+        made = School(uuid4(), title, simulated=False, created_at=datetime.now(UTC))
         await people.add_school(work, made)
         return str(made.school_id)
 

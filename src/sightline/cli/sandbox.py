@@ -16,7 +16,7 @@ from rich.table import Table
 
 from sightline.demo import stack
 from sightline.demo.connection import Connection
-from sightline.demo.justhink_import import Imported, import_justhink
+from sightline.demo.justhink_import import Imported, import_justhink, read_corpus
 from sightline.demo.sandbox import SEED, show_demo
 from sightline.demo.sandbox import Progress as Told
 from sightline.settings import Settings, read_settings
@@ -52,7 +52,10 @@ def demo(
     stop: Annotated[bool, typer.Option("--stop", help="Stop the sandbox; its data stays")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove the sandbox's data and begin anew")] = False,
     port: Annotated[int, typer.Option(help="Port of the pages and the API")] = PORT,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated school")] = SEED,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Seed of the simulated school; with the time of making it decides everything"),
+    ] = SEED,
 ) -> None:
     """Start a sandbox school of SIMULATED students on this machine and print a sign-in link."""
     console = Console(highlight=False, soft_wrap=True)
@@ -76,7 +79,7 @@ def demo(
     console.print("Sign in (each link works once, for 15 minutes; run `sightline demo` again for fresh ones):")
     for name, link in shown.links:
         console.print(f"  {name}\n    {link}", markup=False)
-    console.print("Stop it with: sightline demo --stop")
+    console.print("Stop it with: make demo-stop, or sightline demo --stop")
 
 
 @imports.command("justhink")
@@ -88,6 +91,7 @@ def justhink(
     """Import the JUSThink corpus: 20 pairs of children, their play and talk, and print what can be said."""
     console = Console(highlight=False, soft_wrap=True)
     settings = read_settings(os.environ)
+    read_corpus(folder)  # before anything is started for it
     if settings.database_url is not None:
         connection = Connection(settings.public_url, settings.database_url, settings.checked_secret())
     else:

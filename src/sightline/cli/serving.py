@@ -18,6 +18,7 @@ from starlette.routing import Mount
 from sightline.api.app import api, health_routes
 from sightline.api.edge import Edge
 from sightline.pipeline.cards import measurement_card, talk_act_card
+from sightline.pipeline.jobs import ask_again
 from sightline.pipeline.jobs import worker as worker_app
 from sightline.settings import Settings, read_settings
 from sightline.store import embedded
@@ -94,6 +95,8 @@ async def _work(store: Store) -> None:
     queue = worker_app(store)
     try:
         async with queue.open_async():
+            async with store.work() as work:
+                await ask_again(work)
             await queue.run_worker_async(
                 queues=[QUEUE], concurrency=1, fetch_job_polling_interval=1, delete_jobs="successful"
             )

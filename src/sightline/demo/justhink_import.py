@@ -145,7 +145,9 @@ def _speakers(team: int, content: str) -> dict[str, str | None]:
 async def _people(store: Store, corpus: Corpus) -> None:
     async with store.work() as work:
         if await people.school_of(work, SCHOOL) is None:
-            await people.add_school(work, School(SCHOOL, "JUSThink corpus, 2019", simulated=False))
+            await people.add_school(
+                work, School(SCHOOL, "JUSThink corpus, 2019", simulated=False, created_at=datetime.now(UTC))
+            )
             await people.add_class(work, SCHOOL, CLASS, "JUSThink pairs")
             await people.add_staff(work, SCHOOL, RESEARCHER, "Reader of the corpus", Role.COUNSELLOR)
         roll = [

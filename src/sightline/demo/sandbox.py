@@ -17,6 +17,7 @@ from sightline.demo.connection import (
 from sightline.demo.generator import simulate
 from sightline.demo.school import SimulatedSchool
 from sightline.demo.sending import Sending, Sent, Sitting
+from sightline.errors import BadInput
 from sightline.security.access import Role
 from sightline.security.identity import CredentialKind
 from sightline.store import people
@@ -44,24 +45,30 @@ class Shown:
 class _Roster:
     school_id: UUID
     teachers: tuple[UUID, ...]
-    administrator: UUID
 
 
 async def show_demo(connection: Connection, seed: int, progress: Progress) -> Shown:
-    """Make the school unless it is there, and make fresh sign-in links."""
+    """Make the school unless it is there whole, and make fresh sign-in links.
+
+    A run that was broken off is taken up again: the same seed and the school's own time of making give the same
+    records, and what was sent already is not stored twice. The administrator comes last: the mark of the whole.
+    """
+    school_id = _school_id(seed)
     async with connection.store() as store:
         async with store.work() as work:
-            there = await people.school_of(work, _school_id(seed))
+            school = await people.school_of(work, school_id)
+            whole = any(role is Role.ADMINISTRATOR for _, _, role in await people.staff_of(work, school_id))
         sent = None
-        if there is None:
-            sent = await _make(connection, store, simulate(seed, datetime.now(UTC)), seed, progress)
+        if not whole:
+            began = datetime.now(UTC) if school is None else school.created_at
+            sent = await _make(connection, store, simulate(seed, began), seed, began, progress)
         links = []
         async with store.work() as work:
-            staff = await people.staff_of(work, _school_id(seed))
+            staff = await people.staff_of(work, school_id)
         for staff_id, name, role in staff:
-            link = await sign_in_link(store, connection, _school_id(seed), staff_id)
+            link = await sign_in_link(store, connection, school_id, staff_id)
             links.append((f"{name} ({role.value})", link))
-    return Shown(there is None, sent, tuple(links))
+    return Shown(not whole, sent, tuple(links))
 
 
 def _school_id(seed: int) -> UUID:
@@ -69,9 +76,14 @@ def _school_id(seed: int) -> UUID:
 
 
 async def _make(
-    connection: Connection, store: Store, simulated: SimulatedSchool, seed: int, progress: Progress
+    connection: Connection,
+    store: Store,
+    simulated: SimulatedSchool,
+    seed: int,
+    began: datetime,
+    progress: Progress,
 ) -> Sent:
-    roster = await _people(store, simulated, seed)
+    roster = await _people(store, simulated, seed, began)
     key = await server_key(store, connection, roster.school_id, "sandbox game")
     step = progress("game sessions", len(simulated.sessions))
     async with Sending(connection.url, key, step) as sending:
@@ -107,18 +119,24 @@ async def _make(
             )
             sent.counts += rating.sent.counts
     step = progress("estimates", 1)
-    if await wait_until_scored(store):
-        step()
+    if not await wait_until_scored(store):
+        raise BadInput("the worker does not finish; look at sandbox.log in the data folder, then run this again")
+    step()
+    async with store.work() as work:
+        administrator = uuid5(roster.school_id, "administrator")
+        await people.add_staff(work, roster.school_id, administrator, "Sandbox administrator", Role.ADMINISTRATOR)
     return sent
 
 
-async def _people(store: Store, simulated: SimulatedSchool, seed: int) -> _Roster:
+async def _people(store: Store, simulated: SimulatedSchool, seed: int, began: datetime) -> _Roster:
     school_id = _school_id(seed)
     classes = [uuid5(school_id, f"class/{i}") for i in range(len(simulated.classes))]
     teachers = tuple(uuid5(school_id, f"teacher/{i}") for i in range(len(simulated.teachers)))
-    administrator = uuid5(school_id, "administrator")
+    roster = _Roster(school_id, teachers)
     async with store.work() as work:
-        await people.add_school(work, School(school_id, simulated.name, simulated=True))
+        if await people.school_of(work, school_id) is not None:
+            return roster
+        await people.add_school(work, School(school_id, simulated.name, simulated=True, created_at=began))
         for i, one in enumerate(simulated.classes):
             await people.add_class(work, school_id, classes[i], one.display_name)
             roll = [Student(UUID(s.student_id), s.display_name) for s in simulated.students if s.class_index == i]
@@ -132,5 +150,4 @@ async def _people(store: Store, simulated: SimulatedSchool, seed: int) -> _Roste
                 Role.TEACHER,
                 [classes[teacher.class_index]],
             )
-        await people.add_staff(work, school_id, administrator, "Sandbox administrator", Role.ADMINISTRATOR)
-    return _Roster(school_id, teachers, administrator)
+    return roster

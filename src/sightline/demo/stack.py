@@ -57,14 +57,21 @@ def database_folder(data_dir: Path) -> Path:
 
 
 def running(data_dir: Path) -> Sandbox | None:
-    """The sandbox of this folder when its keeper lives, else None."""
-    if not (data_dir / LOCK).exists():
-        return None
-    with (data_dir / LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return _state(data_dir)
+    """The sandbox of this folder when it is up, else None."""
+    return None if _keeper(data_dir) is None else _state(data_dir)
+
+
+def _keeper(data_dir: Path) -> int | None:
+    """The process that keeps a sandbox in this folder, also while it starts or ends; None without one."""
+    try:
+        with (data_dir / LOCK).open("r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                stated = lock.read().strip()
+                return int(stated) if stated else 0
+    except FileNotFoundError:
+        pass
     return None
 
 
@@ -113,7 +120,9 @@ def _free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as problem:
-            raise BadInput(f"port {port} is taken; choose another with --port") from problem
+            raise BadInput(
+                f"port {port} is taken, perhaps by a sandbox in another data folder; choose another with --port"
+            ) from problem
 
 
 def _answers(url: str) -> bool:
@@ -125,17 +134,17 @@ def _answers(url: str) -> bool:
 
 def stop(data_dir: Path) -> bool:
     """Stop the sandbox of this folder; False when none ran. Data stays."""
-    state = running(data_dir)
-    if state is None:
-        return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + START_PATIENCE
-    while running(data_dir) is not None:
+    was_running = False
+    while (keeper := _keeper(data_dir)) is not None:
+        was_running = True
+        if keeper:  # a keeper that has only just begun has not written its number yet
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(keeper, signal.SIGTERM)
         if time.monotonic() > deadline:
-            raise NotFound(f"the sandbox (process {state.pid}) does not stop; end it by hand")
+            raise NotFound(f"the sandbox (process {keeper}) does not stop; end it by hand")
         time.sleep(POLL)
-    return True
+    return was_running
 
 
 def wipe(data_dir: Path) -> None:
@@ -157,12 +166,15 @@ def keep(data_dir: Path, port: int) -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    with (data_dir / LOCK).open("a") as lock:
+    with os.fdopen(os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o600), "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             sys.stderr.write("another sandbox runs in this folder\n")
             return
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         with embedded.share(database_folder(data_dir)) as lease:
             migrate(lease.url)
             state = Sandbox(
@@ -205,7 +217,8 @@ class _Child:
 
     def __init__(self, arguments: list[str], state: Sandbox) -> None:
         self.command = [sys.executable, "-m", "sightline", *arguments]
-        self.environment = os.environ | {
+        told = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTLINE_")}
+        self.environment = told | {
             "SIGHTLINE_DATABASE_URL": state.database_url,
             "SIGHTLINE_SECRET_KEY": state.secret_key,
             "SIGHTLINE_PUBLIC_URL": state.url,

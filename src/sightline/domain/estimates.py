@@ -9,6 +9,12 @@ from uuid import UUID
 
 from sightline.domain.skills import Level, Skill, Source
 
+SCORE_SLOPE = 1.0 / 6.0
+"""Score points a population SD: three SD either way span 0 to 1."""
+
+INFERRED = 0.5
+"""Share of borrowed movement above which a skill is "mostly inferred from related skills"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -23,12 +29,22 @@ class Estimate:
     level_name: str
     interval_90: tuple[float, float]
 
+    @property
+    def score(self) -> float:
+        """0.5 + theta/6: linear, so that contributions still add up on this scale."""
+        return 0.5 + self.mean * SCORE_SLOPE
+
+    @property
+    def score_standard_error(self) -> float:
+        return self.standard_error * SCORE_SLOPE
+
 
 class Shortfall(StrEnum):
     """Why there is no estimate."""
 
     NO_EVIDENCE = "no_evidence"
     NOBODY_TO_COMPARE_WITH = "nobody_to_compare_with"
+    ALL_ALIKE = "all_alike"
     TOO_FEW_SESSIONS = "too_few_sessions"
     LOW_RELIABILITY = "low_reliability"
     ONE_SOURCE = "one_source"
@@ -80,6 +96,10 @@ class SkillSummary:
     outcome: Estimate | Unscored
     borrowed_share: float | None
     slope: Slope | None
+
+    @property
+    def mostly_inferred(self) -> bool:
+        return self.borrowed_share is not None and self.borrowed_share > INFERRED
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, time
 from uuid import UUID, uuid5
 
 from sightline.domain.acts import ActReadings
@@ -15,6 +15,8 @@ from sightline.features.catalog import CATALOG_VERSION
 from sightline.features.rows_play import PLAY_RULES
 from sightline.features.rows_rubric import RUBRIC_RULES
 from sightline.features.rows_talk import TALK_RULES
+
+NOON = time(12)
 
 
 def extract_session(session: Session) -> Extraction:
@@ -42,14 +44,17 @@ def extract_conversation(talk: Conversation, student: UUID, acts: ActReadings | 
 
 
 def extract_ratings(sitting: UUID, ratings: Iterable[Rating]) -> Extraction:
-    """Rubric indicators of one student on one occasion from the latest ratings of one rater (at least one)."""
+    """Rubric indicators of one student on one occasion from the latest ratings of one rater (at least one).
+
+    Dated at noon (UTC) of the occasion: the day that the ratings are about, not the day they were entered.
+    """
     by_skill = {rating.skill: rating for rating in ratings}
     latest = max(by_skill.values(), key=lambda r: r.rated_at)
     return _extraction(
         student=latest.student_id,
         source=Source.TEACHER,
         sitting=sitting,
-        at=latest.rated_at,
+        at=datetime.combine(latest.occasion, NOON, tzinfo=UTC),
         found=[
             (rule.indicator, rule.function(by_skill[rule.indicator.skill]))
             for rule in RUBRIC_RULES
@@ -84,7 +89,8 @@ def _extraction(
             continue
         observables.append(
             Observable(
-                observable_id=uuid5(sitting, f"{student}/{indicator.name}/{CATALOG_VERSION}"),
+                # another value is another observable: an old contribution keeps pointing at what it was made of
+                observable_id=uuid5(sitting, f"{student}/{indicator.name}/{CATALOG_VERSION}/{result}"),
                 indicator=indicator.name,
                 student_id=student,
                 source=source,

@@ -18,6 +18,7 @@ from sightline.features.timeline import (
     flag,
     is_shared,
     moment,
+    said,
     solution_after,
     task_of,
 )
@@ -26,7 +27,7 @@ PLANNING_CAP = timedelta(seconds=120)
 """Longer silence before the first action is not planning (Eichmann et al. 2019 cap likewise)."""
 
 ADAPTIVE_REACTIONS = frozenset({"adapt", "analyse", "try_again", "ask", "plan"})
-OTHER_REACTIONS = frozenset({"blame", "give_up", "ignore", "repeat"})
+REACTIONS = ADAPTIVE_REACTIONS | {"blame", "give_up", "ignore", "repeat"}
 FAIR_OUTCOMES = frozenset({"win_win", "compromise"})
 
 
@@ -132,7 +133,7 @@ def perseveration(session: Session, minimum: int) -> Measured | Absence:
     stated = True
     for event in session.events:
         if event.event_type == "mistake":
-            stated = stated and isinstance(event.data.get("what"), str)
+            stated = stated and said(event, "what") is not None
             if before is not None:
                 pairs.append((event, _same_mistake(before, event)))
             before = event
@@ -152,9 +153,9 @@ def _same_mistake(one: Event, other: Event) -> bool:
 def initial_reaction(session: Session, minimum: int) -> Measured | Absence:
     """Share of first reactions to a setback that change or probe something (0 to 1)."""
     pairs = [
-        (e, e.data["reaction"] in ADAPTIVE_REACTIONS)
+        (e, said(e, "reaction") in ADAPTIVE_REACTIONS)
         for e in session.events
-        if e.event_type == "initial_reaction" and e.data.get("reaction") in ADAPTIVE_REACTIONS | OTHER_REACTIONS
+        if e.event_type == "initial_reaction" and said(e, "reaction") in REACTIONS
     ]
     return _proportion(pairs, minimum)
 
@@ -169,15 +170,18 @@ def tasks_completed(session: Session, minimum: int) -> Measured | Absence:
 
 
 def efficiency(session: Session, minimum: int) -> Measured | Absence:
-    """Mean of least/used over own completed tasks whose game states both (`data.least`, `data.used`; 0 to 1]."""
+    """Mean of least/used over own completed tasks whose game states both (`data.least`, `data.used`; above 0).
+
+    Less used than the least there is contradicts itself and counts as not stated.
+    """
     completed = [e for e in session.events if e.event_type == "task_complete" and not is_shared(e)]
     if not completed:
         return Absence.NO_OPPORTUNITY
     stated: list[tuple[Event, float]] = []
     for event in completed:
         least, used = amount(event, "least"), amount(event, "used")
-        if least is not None and used is not None and least > 0 and used > 0:
-            stated.append((event, min(least / used, 1.0)))
+        if least is not None and used is not None and 0 < least <= used and least / used > 0:
+            stated.append((event, least / used))
     if not stated:
         return Absence.NOT_STATED_BY_GAME
     if len(stated) < minimum:
@@ -209,7 +213,7 @@ def feedback_use(session: Session, minimum: int) -> Measured | Absence:
     """Share of failures with feedback after which the student looked at it before the next action (0 to 1).
 
     Opportunity: a failure, own or the team's, whose game offers feedback (`data.feedback` true) and after which
-    the student did anything at all; looking is an event `feedback_viewed` at the same task.
+    the student did anything at all; looking is an event `feedback_viewed` at the same task, or without one.
     """
     pairs: list[tuple[Event, bool]] = []
     for a in failures_of(session):
@@ -217,7 +221,7 @@ def feedback_use(session: Session, minimum: int) -> Measured | Absence:
             continue
         reaction = first(a.later, lambda e: e.event_type in ACTIONS or e.event_type == "feedback_viewed")
         if reaction is not None:
-            looked = reaction.event_type == "feedback_viewed" and task_of(reaction) == task_of(a.failure)
+            looked = reaction.event_type == "feedback_viewed" and task_of(reaction) in {None, task_of(a.failure)}
             pairs.append((a.failure, looked))
     return _proportion(pairs, minimum)
 
@@ -271,9 +275,7 @@ def fair_resolution(session: Session, minimum: int) -> Measured | Absence:
                 lambda e: e.event_type in {"conflict_resolved", "conflict_encountered"},
             )
             fair = (
-                end is not None
-                and end.event_type == "conflict_resolved"
-                and end.data.get("outcome") in FAIR_OUTCOMES
+                end is not None and end.event_type == "conflict_resolved" and said(end, "outcome") in FAIR_OUTCOMES
             )
             pairs.append((event, fair))
     return _proportion(pairs, minimum)

@@ -34,7 +34,7 @@ RUBRIC_RULES: tuple[RubricRule, ...] = tuple(
             chance="occasions",
             rationale="A teacher who has seen the behaviour described by the anchors reports its level.",
             reference="Ventura & Shute 2013; ECLS-K teacher ratings",
-            next_step="Agree with the student on one anchor to aim for.",
+            next_step="Agree with the student on one thing to do more often, and rate again in four weeks.",
         ),
         rubric.rubric_level,
     )

@@ -128,8 +128,10 @@ def _taken_up(
         words = said[turn.utterance_id]
         if theirs and words:
             pairs.append((turn, bool(theirs & words)))
+    if not _others(talk, student):
+        return Absence.NO_OTHER_SPEAKER
     if len(pairs) < minimum:
-        return Absence.NO_OTHER_SPEAKER if not pairs else Absence.TOO_FEW_OPPORTUNITIES
+        return Absence.TOO_FEW_OPPORTUNITIES if pairs else Absence.NO_OPPORTUNITY
     return _proportion(pairs)
 
 

@@ -13,7 +13,6 @@ FAILURES = frozenset({"failure", "failure_occurred"})
 ATTEMPTS = frozenset({"retry", "retry_attempted", "restart"})
 SOLVED = frozenset({"task_complete", "success_after_failure", "recovery_achieved", "recovery"})
 HELP_SOUGHT = frozenset({"help_requested", "help_sought"})
-SETBACKS = frozenset({"setback_encountered"})
 OFF_TASK = frozenset({"pause", "distraction"})
 TEAM_ACTS = frozenset({"collaboration", "help_given", "help_received", "task_delegated"})
 LEAD_ACTS = frozenset({"leadership", "initiative", "task_delegated"})
@@ -28,8 +27,8 @@ IDLE_GAP = timedelta(seconds=60)
 
 def task_of(event: Event) -> str | None:
     """The task an event belongs to: `data.task`, else the mission."""
-    task = event.data.get("task")
-    return task if isinstance(task, str) else event.mission_id
+    task = said(event, "task")
+    return event.mission_id if task is None else task
 
 
 def is_shared(event: Event) -> bool:
@@ -48,7 +47,16 @@ def amount(event: Event, key: str) -> float | None:
     value = event.data.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an integer that no measured amount has
+        return None
+
+
+def said(event: Event, key: str) -> str | None:
+    """A word that the game states, None when it does not."""
+    value = event.data.get(key)
+    return value if isinstance(value, str) else None
 
 
 def moment(event: Event, *, counted: bool) -> Moment:

@@ -7,7 +7,7 @@ the class. What may be said is how likely a rise is, when that is likely, and wh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erf, sqrt
+from statistics import NormalDist
 
 from sightline.domain.estimates import Slope
 
@@ -29,7 +29,7 @@ class Change:
 
 def change_of(slope: Slope, weeks: float) -> Change:
     """What may be said of a slope over a window of the given weeks."""
-    probability = 0.5 * (1.0 + erf(slope.mean / slope.standard_error / sqrt(2.0)))
+    probability = NormalDist().cdf(slope.mean / slope.standard_error)
     smallest = SEEN_AT_POWER_80 * slope.standard_error
     bound = f"Over {weeks:g} weeks this evidence could only have shown a change of {smallest:.1f} SD or more."
     if probability >= LIKELY:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Annotated, Any
 from uuid import UUID
@@ -156,7 +156,8 @@ def read_event(raw: bytes, *, received_at: datetime, sent_at: datetime | None) -
     problem_found = _refused(wire, data, raw)
     if problem_found is not None:
         return Reject(str(wire.event_id), *problem_found)
-    occurred_at = corrected(wire.timestamp, received_at=received_at, sent_at=sent_at)
+    stated_at = in_utc(wire.timestamp)
+    occurred_at = corrected(stated_at, received_at=received_at, sent_at=sent_at)
     if occurred_at > received_at + FUTURE_TOLERANCE:
         return Reject(
             str(wire.event_id), "future_time", "/timestamp", "the time lies in the future; check the clock"
@@ -168,7 +169,7 @@ def read_event(raw: bytes, *, received_at: datetime, sent_at: datetime | None) -
         student_id=wire.student_id,
         session_id=wire.session_id,
         event_type=wire.event_type,
-        stated_at=wire.timestamp.astimezone(UTC),
+        stated_at=stated_at,
         occurred_at=occurred_at,
         data=data,
         mission_id=wire.mission_id,
@@ -177,9 +178,20 @@ def read_event(raw: bytes, *, received_at: datetime, sent_at: datetime | None) -
     )
 
 
+def in_utc(stated: datetime) -> datetime:
+    """The time in UTC; at the ends of the calendar, where an offset leads out of it, the end itself."""
+    try:
+        return stated.astimezone(UTC)
+    except OverflowError:
+        return (
+            datetime(MINYEAR, 1, 1, tzinfo=UTC)
+            if stated.year == MINYEAR
+            else datetime(MAXYEAR, 12, 31, tzinfo=UTC)
+        )
+
+
 def corrected(stated: datetime, *, received_at: datetime, sent_at: datetime | None) -> datetime:
     """Received - (sent - stated) when the sender's clock is off by more than CLOCK_TOLERANCE, else as stated."""
-    stated = stated.astimezone(UTC)
     if sent_at is None or abs(received_at - sent_at) <= CLOCK_TOLERANCE:
         return stated
     try:
@@ -204,6 +216,8 @@ def content_hash(event: Event) -> bytes:
 
 
 def _refused(wire: WireEvent, data: dict[str, Any], raw: bytes) -> tuple[str, str, str] | None:
+    if wire.event_type.endswith("\n"):
+        return "invalid_name", "/event_type", "use lower-case letters, digits and underscores, 100 at most"
     size = len(bytes(wire.data))
     if size > MAX_DATA_BYTES:
         return "data_too_large", "/data", f"data has {size} bytes and {MAX_DATA_BYTES} is the most"

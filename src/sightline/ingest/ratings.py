@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,9 +11,12 @@ import msgspec
 
 from sightline.domain.skills import Skill
 from sightline.errors import BadInput
+from sightline.ingest.events import EARLIEST, in_utc
 
 MAX_RATINGS = 1_000
 NOT_SEEN = "not seen"
+FARTHEST_EAST = timedelta(hours=14)
+"""The day begins this much before UTC's on the easternmost islands: a school's today may be UTC's tomorrow."""
 
 
 class WireRating(msgspec.Struct, frozen=True):
@@ -51,7 +54,18 @@ def read_ratings(body: bytes, *, now: datetime) -> list[WireRating]:
             code="invalid_rating",
             pointer=pointer,
         ) from problem
+    cells: set[tuple[UUID, Skill, date]] = set()
     for i, rating in enumerate(ratings):
-        if rating.occasion > now.date() or (rating.rated_at is not None and rating.rated_at > now):
-            raise BadInput("a rating lies in the future", code="future_time", pointer=f"/ratings/{i}/occasion")
+        pointer = f"/ratings/{i}"
+        rated_at = now if rating.rated_at is None else in_utc(rating.rated_at)
+        if rating.occasion > (now + FARTHEST_EAST).date() or rated_at > now:
+            raise BadInput("a rating lies in the future", code="future_time", pointer=f"{pointer}/occasion")
+        if rating.occasion < EARLIEST.date() or rated_at < EARLIEST:
+            raise BadInput("a rating lies before 2015", code="too_old", pointer=f"{pointer}/occasion")
+        cell = (rating.student_id, rating.skill, rating.occasion)
+        if cell in cells:
+            raise BadInput(
+                "the grid has this student, skill and occasion twice; send one", code="twice", pointer=pointer
+            )
+        cells.add(cell)
     return ratings

@@ -16,11 +16,17 @@ from sightline.domain.observables import Observable
 from sightline.domain.skills import SKILLS, Skill
 from sightline.measurement.card import N_SKILLS, STATE, Array, Card
 from sightline.measurement.contributions import contributions, rater_adjustments
-from sightline.measurement.items import SKILL_AXIS, Items, items_of
+from sightline.measurement.items import SKILL_AXIS, Items, items_of, time_in_window
 from sightline.measurement.levels import interval_90, level_name, level_probabilities
 from sightline.measurement.norms import Norms
 from sightline.measurement.posterior import Information, Posterior, Severity, information, posterior, severity
-from sightline.measurement.sufficiency import evidence_for, reliability, shortfalls, would_help
+from sightline.measurement.sufficiency import (
+    COMPARISON_HELPS,
+    evidence_for,
+    reliability,
+    shortfalls,
+    would_help,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +47,7 @@ class _Student:
     info: Information
     state: Posterior
     flat: Posterior
-    waiting: frozenset[Skill]
+    waiting: Mapping[Skill, Shortfall]
 
 
 def target_now(skill: Skill) -> Array:
@@ -99,11 +105,21 @@ def assess(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> tup
     return tuple(assessments)
 
 
-def _waiting(observables: Sequence[Observable], frame: Frame) -> frozenset[Skill]:
-    """Skills with observables that have nobody to be compared with yet."""
-    return frozenset(
-        frame.indicators[o.indicator].skill for o in observables if o.indicator not in frame.norms.by_indicator
-    )
+def _waiting(observables: Sequence[Observable], frame: Frame) -> dict[Skill, Shortfall]:
+    """Skills whose only observables in the window cannot be compared, and why."""
+    found: dict[Skill, Shortfall] = {}
+    for observable in observables:
+        if observable.indicator in frame.norms.by_indicator:
+            continue
+        if not 0.0 <= time_in_window(observable.at, frame.as_of, frame.card.weeks) <= 1.0:
+            continue
+        alike = observable.indicator in frame.norms.all_alike
+        skill = frame.indicators[observable.indicator].skill
+        if alike:
+            found.setdefault(skill, Shortfall.ALL_ALIKE)
+        else:
+            found[skill] = Shortfall.NOBODY_TO_COMPARE_WITH
+    return found
 
 
 def _result(
@@ -113,19 +129,21 @@ def _result(
     target = target_now(skill)
     mean = float(target @ seen.state.mean)
     standard_error = sqrt(float(target @ seen.state.covariance @ target))
-    evidence = evidence_for(skill, seen.items, seen.info)
+    evidence = evidence_for(skill, seen.items, seen.info, severities)
     reasons = shortfalls(target, evidence, seen.state.covariance, card)
     outcome: Estimate | Unscored
     slope = None
     if reasons:
         if reasons == (Shortfall.NO_EVIDENCE,) and skill in seen.waiting:
-            reasons = (Shortfall.NOBODY_TO_COMPARE_WITH,)
+            reasons = (seen.waiting[skill],)
         outcome = Unscored(
             skill=skill,
             as_of=frame.as_of,
             reasons=reasons,
-            would_help=would_help(
-                skill, target, evidence, indicators=frame.indicators, norms=frame.norms, card=card
+            would_help=(
+                COMPARISON_HELPS
+                if reasons[0] in seen.waiting.values()
+                else would_help(skill, target, evidence, indicators=frame.indicators, norms=frame.norms, card=card)
             ),
         )
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import erf, sqrt
+from statistics import NormalDist
 
 from sightline.domain.skills import LEVELS, Level
 
@@ -18,7 +18,7 @@ def level_probabilities(
     mean: float, standard_error: float, cuts: tuple[float, float, float]
 ) -> tuple[tuple[Level, float], ...]:
     """Probability of each level, lowest first; they sum to 1. Mean, error and cuts in SD."""
-    below = [0.0, *(_normal_cdf((cut - mean) / standard_error) for cut in cuts), 1.0]
+    below = [0.0, *(NormalDist(mean, standard_error).cdf(cut) for cut in cuts), 1.0]
     return tuple((level, below[i + 1] - below[i]) for i, level in enumerate(LEVELS))
 
 
@@ -34,7 +34,3 @@ def level_name(probabilities: tuple[tuple[Level, float], ...]) -> str:
 def interval_90(mean: float, standard_error: float) -> tuple[float, float]:
     """The 90 % credible interval, in SD."""
     return mean - Z_90 * standard_error, mean + Z_90 * standard_error
-
-
-def _normal_cdf(z: float) -> float:
-    return 0.5 * (1.0 + erf(z / sqrt(2.0)))

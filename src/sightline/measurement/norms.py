@@ -37,10 +37,14 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Norms:
-    """Norms of all indicators that had enough students; the version names their content."""
+    """Norms of all indicators that had enough students and told them apart; the version names their content.
+
+    all_alike: indicators that enough students showed, and all showed alike.
+    """
 
     version: str
     by_indicator: Mapping[str, Norm]
+    all_alike: frozenset[str] = frozenset()
 
 
 def transformed(measured: Measured, scale: Scale) -> tuple[float, float]:
@@ -66,17 +70,23 @@ def norms_of(observables: Iterable[Observable], indicators: Mapping[str, Indicat
         pair = transformed(observable.measured, indicators[observable.indicator].scale)
         values[observable.indicator][observable.student_id].append(pair)
     norms: dict[str, Norm] = {}
+    all_alike: set[str] = set()
     for name in sorted(values):
+        if len(values[name]) < MINIMUM_STUDENTS:
+            continue
         norm = _norm(values[name])
-        if norm is not None:
+        if norm is None:
+            all_alike.add(name)
+        else:
             norms[name] = norm
-    text = repr(list(norms.items()))
-    return Norms(version=hashlib.sha256(text.encode()).hexdigest()[:16], by_indicator=norms)
+    text = repr((list(norms.items()), sorted(all_alike)))
+    return Norms(
+        version=hashlib.sha256(text.encode()).hexdigest()[:16], by_indicator=norms, all_alike=frozenset(all_alike)
+    )
 
 
 def _norm(by_student: Mapping[UUID, list[tuple[float, float]]]) -> Norm | None:
-    if len(by_student) < MINIMUM_STUDENTS:
-        return None
+    """None when all are alike."""
     weighted = [
         (value, variance, 1.0 / len(pairs))
         for _, pairs in sorted(by_student.items())

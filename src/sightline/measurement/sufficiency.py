@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -13,12 +15,16 @@ from sightline.domain.skills import Skill, Source
 from sightline.measurement.card import Array, Card
 from sightline.measurement.items import SKILL_AXIS, Items, design_row, residual_variance
 from sightline.measurement.norms import Norm, Norms
-from sightline.measurement.posterior import Information
+from sightline.measurement.posterior import Information, Severity
 
 MOST_SITTINGS = 12
 """Further sittings of one source that may still be called help; more than one and a half a week is no advice."""
 
 MOST_RATINGS = 3
+"""Further ratings that may be called help: one at the start, in the middle and at the end of a window."""
+
+COMPARISON_HELPS = "the same observed of more students, at least ten who differ in it"
+"""What helps when there is nobody to compare with."""
 
 SITTING_WORDS = {
     Source.GAME: ("game session", "game sessions"),
@@ -29,14 +35,20 @@ SITTING_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What sufficiency looks at for one skill: information of each sitting (g x 17 x 17), own-skill sittings."""
+    """What sufficiency looks at for one skill.
+
+    gains: information of each sitting (g x 17 x 17); borne: what the raters' severities bear on the state
+    (17 x R), with their covariance (R x R); sittings and sources with the skill's own indicators.
+    """
 
     gains: Array
+    borne: Array
+    severity: Array
     direct_sittings: int
     direct_sources: frozenset[Source]
 
 
-def evidence_for(skill: Skill, items: Items, info: Information) -> Evidence:
+def evidence_for(skill: Skill, items: Items, info: Information, raters: Severity) -> Evidence:
     axis = SKILL_AXIS[skill]
     own = np.flatnonzero(items.skill == axis)
     groups = len(items.sitting_variance)
@@ -46,6 +58,8 @@ def evidence_for(skill: Skill, items: Items, info: Information) -> Evidence:
         gains[g] = items.design[members].T @ info.rows[members]
     return Evidence(
         gains=gains,
+        borne=items.design.T @ info.z_rows,
+        severity=raters.covariance,
         direct_sittings=len(set(items.sitting[own].tolist())),
         direct_sources=frozenset(items.observables[i].source for i in own),
     )
@@ -92,23 +106,38 @@ def would_help(
 
     def enough(extra: Mapping[Source, int]) -> bool:
         after = _with(evidence, extra, typical)
-        covariance = np.linalg.inv(card.prior_information + after.gains.sum(axis=0))
+        before = np.linalg.inv(card.prior_information + after.gains.sum(axis=0))
+        covariance = before + before @ after.borne @ after.severity @ after.borne.T @ before
         return not shortfalls(target, after, covariance, card)
 
-    alone: list[str] = []
-    for source in typical:
-        most = MOST_RATINGS if source is Source.TEACHER else MOST_SITTINGS
-        count = next((n for n in range(1, most + 1) if enough({source: n})), None)
-        if count is not None:
-            alone.append(_words(source, count))
+    alone = [words for source in typical if (words := _alone(source, enough)) is not None]
     if alone:
         return " or ".join(alone)
-    for ratings in range(1, MOST_RATINGS + 1):
-        for n in range(1, MOST_SITTINGS + 1):
-            for source in (Source.GAME, Source.TALK):
-                if source in typical and enough({source: n, Source.TEACHER: ratings}):
-                    return f"{_words(source, n)} together with {_words(Source.TEACHER, ratings)}"
-    return "evidence from another kind of source, over several weeks"
+    mixed = _mixed(typical.keys(), enough)
+    if mixed is not None:
+        return mixed
+    if not typical.keys() - {Source.TEACHER}:
+        return "sessions or talks in which this can be seen, together with teacher ratings"
+    return "evidence of all kinds, over several weeks"
+
+
+def _alone(source: Source, enough: Callable[[Mapping[Source, int]], bool]) -> str | None:
+    """The least of one source that is enough, in words."""
+    most = MOST_RATINGS if source is Source.TEACHER else MOST_SITTINGS
+    count = next((n for n in range(1, most + 1) if enough({source: n})), None)
+    return None if count is None else _words(source, count)
+
+
+def _mixed(sources: AbstractSet[Source], enough: Callable[[Mapping[Source, int]], bool]) -> str | None:
+    """The least of play or talk that is enough together with ratings, or play together with talk, in words."""
+    for second, most in ((Source.TEACHER, MOST_RATINGS), (Source.TALK, MOST_SITTINGS // 2)):
+        for n, first in product(range(1, MOST_SITTINGS + 1), (Source.GAME, Source.TALK)):
+            if first is second or first not in sources or second not in sources:
+                continue
+            count = next((m for m in range(1, most + 1) if enough({first: n, second: m})), None)
+            if count is not None:
+                return f"{_words(first, n)} together with {_words(second, count)}"
+    return None
 
 
 def _words(source: Source, count: int) -> str:

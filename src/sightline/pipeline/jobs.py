@@ -7,12 +7,16 @@ from uuid import UUID
 
 import procrastinate
 
-from sightline.store import people, telemetry
+from sightline.features.catalog import CATALOG_VERSION
+from sightline.store import evidence, telemetry
 from sightline.store.database import Store, Work
-from sightline.store.jobs import QUEUE, defer, jobs_app
+from sightline.store.jobs import QUEUE, defer, jobs_app, revive_lost
 
 SETTLE = timedelta(seconds=2)
 """A school is scored this long after the first change, so that a class that sends at once is scored once."""
+
+TASKS = ("rescore", "extract", "extract_all", "close")
+"""Tasks that are asked for by name and asked for again when they were lost."""
 
 IDLE = timedelta(minutes=30)
 """A session without events for this long closes by itself."""
@@ -31,45 +35,67 @@ async def ask_extraction(work: Work, school_id: UUID, session_id: UUID) -> None:
     )
 
 
+async def ask_close(work: Work, school_id: UUID, session_id: UUID) -> None:
+    await defer(
+        work,
+        "close",
+        {"school_id": str(school_id), "session_id": str(session_id)},
+        once=f"close/{school_id}/{session_id}",
+    )
+
+
+async def ask_again(work: Work) -> None:
+    """Ask for what was lost with a worker, and for sittings that the current catalog has not seen."""
+    await revive_lost(work, TASKS)
+    for school_id in await evidence.schools_with_outdated_sittings(work, CATALOG_VERSION):
+        await defer(work, "extract_all", {"school_id": str(school_id)}, once=f"extract_all/{school_id}")
+
+
 def worker(store: Store) -> procrastinate.App:
-    """The worker's app over a store, with its tasks registered; each task is one transaction."""
+    """The worker's app over a store, with its tasks registered; each task is one transaction.
+
+    A task never runs twice at once on the same thing: it takes that thing's lock in the database, which a killed
+    worker cannot keep.
+    """
     from sightline.pipeline import receiving, scoring  # noqa: PLC0415 - they ask for jobs, and import this
 
     app = jobs_app(store.url)
-    again = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=2)
 
-    @app.task(name="rescore", queue=QUEUE, retry=again)
+    @app.task(name="rescore", queue=QUEUE)
     async def rescore(school_id: str) -> None:
         async with store.work() as work:
+            await telemetry.hold_sittings(work, UUID(school_id), [UUID(school_id)], alone=True)
             await scoring.rescore_school(work, UUID(school_id), now=datetime.now(UTC))
 
-    @app.task(name="extract", queue=QUEUE, retry=again)
+    @app.task(name="extract", queue=QUEUE)
     async def extract(school_id: str, session_id: str) -> None:
         now = datetime.now(UTC)
         async with store.work() as work:
-            await telemetry.hold_sessions(work, UUID(school_id), [UUID(session_id)], alone=True)
+            await telemetry.hold_sittings(work, UUID(school_id), [UUID(session_id)], alone=True)
             await scoring.extract_session(work, UUID(school_id), UUID(session_id), now=now)
             await ask_rescore(work, UUID(school_id), now)
 
-    @app.periodic(cron="*/5 * * * *")
-    @app.task(name="close_idle", queue=QUEUE, queueing_lock="close_idle", pass_context=False)
-    async def close_idle(timestamp: int) -> None:
-        del timestamp
+    @app.task(name="extract_all", queue=QUEUE)
+    async def extract_all(school_id: str) -> None:
         now = datetime.now(UTC)
         async with store.work() as work:
-            idle = await telemetry.idle_sessions(work, now - IDLE)
-        for school_id, session_id in idle:
-            async with store.work() as work:
-                await receiving.close_session(work, school_id, session_id, now=now, reason="idle")
+            await scoring.extract_all(work, UUID(school_id), now=now)
+            await ask_rescore(work, UUID(school_id), now)
+
+    @app.task(name="close", queue=QUEUE)
+    async def close(school_id: str, session_id: str) -> None:
+        now = datetime.now(UTC)
+        async with store.work() as work:
+            await receiving.close_idle_session(work, UUID(school_id), UUID(session_id), now=now, idle=IDLE)
 
     @app.periodic(cron="* * * * *")
-    @app.task(name="sweep", queue=QUEUE, queueing_lock="sweep", pass_context=False)
-    async def sweep(timestamp: int) -> None:
-        """Score every school once a minute: catches a change that committed while a waiting job was taken."""
+    @app.task(name="tidy", queue=QUEUE, queueing_lock="tidy", pass_context=False)
+    async def tidy(timestamp: int) -> None:
+        """Once a minute: idle sessions get a job each, and lost jobs are asked for again."""
         del timestamp
-        now = datetime.now(UTC)
         async with store.work() as work:
-            for school_id in await people.school_ids(work):
-                await ask_rescore(work, school_id, now)
+            for school_id, session_id in await telemetry.idle_sessions(work, datetime.now(UTC) - IDLE):
+                await ask_close(work, school_id, session_id)
+            await ask_again(work)
 
     return app

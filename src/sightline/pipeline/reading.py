@@ -20,13 +20,12 @@ from sightline.domain.estimates import (
 from sightline.domain.observables import NotObserved, Observable
 from sightline.domain.records import Rating
 from sightline.domain.skills import SKILLS, Skill
-from sightline.errors import NotAllowed, NotFound
+from sightline.errors import NOTHING_HERE, NotAllowed, NotFound
 from sightline.features.catalog import CATALOG_VERSION, INDICATORS
 from sightline.growth.change import Change, change_of
-from sightline.measurement.norms import MINIMUM_STUDENTS
 from sightline.pipeline.cards import measurement_card
 from sightline.pipeline.moments import Shown, shown_moments
-from sightline.pipeline.scoring import SessionExtract, session_extract
+from sightline.pipeline.scoring import SessionExtract, norms_now, session_extract
 from sightline.pipeline.talk_and_ratings import TranscriptState, transcript_state
 from sightline.quality.health import IndicatorHealth, indicator_health
 from sightline.reasoning.claims import Group, claims_of, groups_of
@@ -73,12 +72,16 @@ class ClassView:
 
 @dataclass(frozen=True, slots=True)
 class SkillView:
-    """One skill with its reasons: claims, groups of contributions, evidence, what could not be observed."""
+    """One skill with its reasons: claims, groups of contributions, evidence, what could not be observed.
+
+    observables: all of this skill, used or not; borrowed: those of other skills that contributed.
+    """
 
     result: SkillResult
     groups: tuple[Group, ...]
     claims: tuple[Claim, ...]
     observables: tuple[Observable, ...]
+    borrowed: tuple[Observable, ...]
     absences: tuple[NotObserved, ...]
     change: Change | None
     raters: Mapping[UUID, str]
@@ -99,13 +102,19 @@ class StudentView:
 
 
 def allow(
-    caller: Caller, act: Act, *, students: frozenset[UUID] = frozenset(), class_id: UUID | None = None
+    caller: Caller,
+    act: Act,
+    *,
+    students: frozenset[UUID] = frozenset(),
+    class_id: UUID | None = None,
+    sent_by: str | None = None,
 ) -> None:
     """Raises NotFound when these are not the caller's, NotAllowed when the act is none of the role's."""
     if not may(caller, act, school_id=caller.school_id):
         raise NotAllowed(f"the role {caller.role.value!r} may not {act.value}")
-    if not may(caller, act, school_id=caller.school_id, students=students, class_id=class_id):
-        raise NotFound("there is nothing with this id")
+    school_id = caller.school_id
+    if not may(caller, act, school_id=school_id, students=students, class_id=class_id, sent_by=sent_by):
+        raise NotFound(NOTHING_HERE)
 
 
 def nothing_yet(skill: Skill, at: datetime) -> SkillResult:
@@ -138,7 +147,7 @@ async def class_view(work: Work, caller: Caller, class_id: UUID, purpose: Purpos
     allow(caller, Act.READ_CLASS, class_id=class_id)
     roll = await people.class_roll(work, caller.school_id, class_id)
     if roll is None:
-        raise NotFound("there is nothing with this id")
+        raise NotFound(NOTHING_HERE)
     title, students = roll
     ids = [s.student_id for s in students]
     await record_disclosure(work, caller, "class estimates", purpose.why, ids, purpose.at)
@@ -167,7 +176,7 @@ async def _readable(work: Work, caller: Caller, student_id: UUID) -> Student:
     allow(caller, Act.READ_STUDENT, students=frozenset({student_id}))
     student = await people.student(work, caller.school_id, student_id)
     if student is None:
-        raise NotFound("there is nothing with this id")
+        raise NotFound(NOTHING_HERE)
     return student
 
 
@@ -185,8 +194,11 @@ async def student_view(
     absences = await evidence.current_absences(work, caller.school_id, CATALOG_VERSION, student_id)
     staff = {staff_id: name for staff_id, name, _ in await people.staff_of(work, caller.school_id)}
     by_id = {o.observable_id: o for o in found.get(student_id, [])}
+    cited = {c.observable_id for skill in skills for c in results[skill].contributions}
+    # evidence that was revised since the newest assessment: the sum still ends at what it was made of
+    by_id |= await evidence.observables_by_id(work, caller.school_id, sorted(cited - set(by_id)))
     views = tuple(_skill_view(results[skill], by_id, absences, staff) for skill in skills)
-    shown = [m for view in views for o in view.observables for m in o.measured.moments]
+    shown = [m for view in views for o in (*view.observables, *view.borrowed) for m in o.measured.moments]
     return StudentView(
         school=await _school(work, caller.school_id),
         student=student,
@@ -206,21 +218,19 @@ def _skill_view(
     staff: Mapping[UUID, str],
 ) -> SkillView:
     """Reasons of one skill; observables that came after the assessment are shown without a contribution."""
-    known = SkillResult(
-        skill=result.skill,
-        outcome=result.outcome,
-        prior_mean=result.prior_mean,
-        contributions=tuple(c for c in result.contributions if c.observable_id in by_id),
-        rater_adjustments=result.rater_adjustments,
-        slope=result.slope,
-    )
-    groups = groups_of(known, by_id, INDICATORS)
+    groups = groups_of(result, by_id, INDICATORS)
+    used = {c.observable_id for c in result.contributions}
     own = [o for o in by_id.values() if INDICATORS[o.indicator].skill is result.skill]
     return SkillView(
         result=result,
         groups=groups,
         claims=claims_of(groups, result.skill),
         observables=tuple(sorted(own, key=lambda o: (o.at, o.indicator), reverse=True)),
+        borrowed=tuple(
+            o
+            for o in by_id.values()
+            if o.observable_id in used and INDICATORS[o.indicator].skill is not result.skill
+        ),
         absences=tuple(a for a in absences if INDICATORS[a.indicator].skill is result.skill),
         change=_change(result.summary),
         raters={rater: staff.get(rater, "a former teacher") for rater, _ in result.rater_adjustments},
@@ -266,7 +276,7 @@ async def transcript(work: Work, caller: Caller, transcript_id: UUID, purpose: P
     allow(caller, Act.READ_TRANSCRIPT)
     state = await transcript_state(work, caller.school_id, transcript_id, status="stored")
     students = frozenset(s for s in state.speakers.values() if s is not None)
-    allow(caller, Act.READ_TRANSCRIPT, students=students)
+    allow(caller, Act.READ_TRANSCRIPT, students=students, sent_by=state.sent_by)
     await record_disclosure(work, caller, "speakers of a transcript", purpose.why, students, purpose.at)
     return state
 
@@ -277,7 +287,7 @@ async def own_ratings(
     """The caller's own newest ratings of a class; the caller may rate it."""
     roll = await people.class_roll(work, caller.school_id, class_id)
     if roll is None:
-        raise NotFound("there is nothing with this id")
+        raise NotFound(NOTHING_HERE)
     ids = [s.student_id for s in roll[1]]
     await record_disclosure(work, caller, "own ratings", purpose.why, ids, purpose.at)
     return await evidence.latest_ratings(work, caller.school_id, ids, rater_id=caller.staff_id, occasion=occasion)
@@ -295,17 +305,14 @@ async def session_features(work: Work, caller: Caller, session_id: UUID, purpose
     return extract
 
 
-async def health_of_indicators(work: Work, caller: Caller) -> tuple[IndicatorHealth, ...]:
+async def health_of_indicators(work: Work, caller: Caller, at: datetime) -> tuple[IndicatorHealth, ...]:
     """What each indicator could observe in the caller's school; counts only, no student."""
     allow(caller, Act.READ_QUALITY)
     found = await evidence.current_observables(work, caller.school_id, CATALOG_VERSION)
-    everything = [o for observables in found.values() for o in observables]
-    students: dict[str, set[UUID]] = {}
-    for observable in everything:
-        students.setdefault(observable.indicator, set()).add(observable.student_id)
+    _, norms = norms_now(found, at)
     return indicator_health(
         INDICATORS.values(),
-        everything,
+        [o for observables in found.values() for o in observables],
         await evidence.absence_counts(work, caller.school_id, CATALOG_VERSION),
-        frozenset(name for name, seen in students.items() if len(seen) >= MINIMUM_STUDENTS),
+        frozenset(norms.by_indicator),
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sightline.domain.records import Event
-from sightline.errors import NotFound
+from sightline.errors import NOTHING_HERE, NotFound
 from sightline.ingest.event_types import KNOWN_TYPES
 from sightline.ingest.events import Reject, WireBatch, content_hash, read_event
 from sightline.pipeline import jobs
@@ -117,7 +117,7 @@ async def _checked(
     for event in good:
         if event.student_id in known:
             owners.setdefault(event.session_id, event.student_id)
-    await telemetry.hold_sessions(work, school_id, list(owners), alone=False)
+    await telemetry.hold_sittings(work, school_id, list(owners), alone=False)
     states = await telemetry.open_sessions(work, school_id, owners, received_at)
     checked: list[Event | Reject] = []
     for one in judged:
@@ -229,6 +229,15 @@ def _answer(batch_id: UUID | None, results: Sequence[EventResult], *, verbose: b
     )
 
 
+async def close_idle_session(
+    work: Work, school_id: UUID, session_id: UUID, *, now: datetime, idle: timedelta
+) -> None:
+    """Close a session unless an event came, or somebody closed it, since it was found idle."""
+    await telemetry.hold_sittings(work, school_id, [session_id], alone=True)
+    if (school_id, session_id) in await telemetry.idle_sessions(work, now - idle, session_id=session_id):
+        await close_session(work, school_id, session_id, now=now, reason="idle")
+
+
 async def close_session(
     work: Work, school_id: UUID, session_id: UUID, *, now: datetime, reason: str
 ) -> SessionExtract:
@@ -236,9 +245,9 @@ async def close_session(
 
     Raises NotFound for a session of which no event is stored.
     """
-    await telemetry.hold_sessions(work, school_id, [session_id], alone=True)
+    await telemetry.hold_sittings(work, school_id, [session_id], alone=True)
     if not await telemetry.session_states(work, school_id, [session_id]):
-        raise NotFound("there is no session with this id")
+        raise NotFound(NOTHING_HERE)
     await telemetry.close_session(work, school_id, session_id, now, reason)
     extract = await extract_session(work, school_id, session_id, now=now)
     await jobs.ask_rescore(work, school_id, now)

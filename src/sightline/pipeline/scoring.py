@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sightline.domain.acts import ActReadings
-from sightline.domain.observables import Absence, Extraction
+from sightline.domain.observables import Absence, Extraction, Observable
 from sightline.domain.records import Conversation, Session
 from sightline.domain.skills import Source
-from sightline.errors import NotFound
+from sightline.errors import NOTHING_HERE, NotFound
 from sightline.features.catalog import CATALOG_VERSION, INDICATORS
 from sightline.features.extraction import extract_conversation, extract_ratings
 from sightline.features.extraction import extract_session as rules_of_play
 from sightline.features.session_features import SessionFeature, session_features
 from sightline.ingest.sessions import session_of
 from sightline.measurement.assess import Frame, assess
+from sightline.measurement.items import time_in_window
 from sightline.measurement.norms import Norms, norms_of
 from sightline.pipeline.cards import measurement_card, talk_act_card
 from sightline.store import assessments, evidence, talks, telemetry
@@ -43,7 +45,7 @@ async def session_extract(work: Work, school_id: UUID, session_id: UUID) -> Sess
     states = await telemetry.session_states(work, school_id, [session_id])
     events = await telemetry.events_of_session(work, school_id, session_id)
     if not states or not events:
-        raise NotFound("there is no session with this id")
+        raise NotFound(NOTHING_HERE)
     session = session_of(session_id, states[0].student_id, events)
     extraction = rules_of_play(session)
     return SessionExtract(session, states[0].closed_at, extraction, session_features(session, extraction))
@@ -131,26 +133,52 @@ def end_of_day(at: datetime) -> datetime:
 async def rescore_school(work: Work, school_id: UUID, *, now: datetime) -> int:
     """Assess all students of a school on its own norms; append what changed, and say how many did.
 
-    The window ends with the day of the school's newest evidence, not with the day of computing.
+    The window ends with the day of the school's newest evidence, not with the day of computing. A student all of
+    whose evidence was taken back is assessed, too, and becomes unscored.
     """
-    card = measurement_card()
-    by_student = await evidence.current_observables(work, school_id, CATALOG_VERSION)
-    if not by_student:
-        return 0
-    everything = [o for observables in by_student.values() for o in observables]
-    as_of = end_of_day(max(o.at for o in everything))
-    inside = [o for o in everything if as_of - o.at <= timedelta(weeks=card.weeks)]
-    norms = norms_of(inside, INDICATORS)
+    known = await evidence.students_with_extractions(work, school_id)
+    found = await evidence.current_observables(work, school_id, CATALOG_VERSION)
+    by_student = {student: found.get(student, []) for student in known}
+    as_of, norms = norms_now(by_student, now)
     await keep_norms(work, school_id, norms, now)
     frame = Frame(
         indicators=INDICATORS,
         norms=norms,
-        card=card,
+        card=measurement_card(),
         catalog_version=CATALOG_VERSION,
         as_of=as_of,
         computed_at=now,
     )
     return await assessments.add_assessments(work, school_id, assess(by_student, frame))
+
+
+def norms_now(by_student: Mapping[UUID, Sequence[Observable]], now: datetime) -> tuple[datetime, Norms]:
+    """The end of the school's window, and its norms in it."""
+    everything = [o for observables in by_student.values() for o in observables]
+    as_of = end_of_day(max((o.at for o in everything), default=now))
+    inside = [o for o in everything if time_in_window(o.at, as_of, measurement_card().weeks) >= 0]
+    return as_of, norms_of(inside, INDICATORS)
+
+
+async def extract_all(work: Work, school_id: UUID, *, now: datetime) -> None:
+    """Let the current catalog see every sitting of a school again; what it finds alike is not stored twice."""
+    for sitting, _ in await evidence.sittings_of(work, school_id, Source.GAME):
+        await telemetry.hold_sittings(work, school_id, [sitting], alone=True)
+        await extract_session(work, school_id, sitting, now=now)
+    for sitting in dict.fromkeys(s for s, _ in await evidence.sittings_of(work, school_id, Source.TALK)):
+        await telemetry.hold_sittings(work, school_id, [sitting], alone=True)
+        await extract_transcript(work, school_id, sitting, now=now)
+    for student in dict.fromkeys(s for _, s in await evidence.sittings_of(work, school_id, Source.TEACHER)):
+        rated = await evidence.latest_ratings(work, school_id, [student])
+        for rater, occasion in sorted({(r.rater_id, r.occasion) for r in rated}):
+            sitting = occasion_id(rater, student, occasion)
+            await telemetry.hold_sittings(work, school_id, [sitting], alone=True)
+            await extract_occasion(work, school_id, sitting, student, rater, occasion, now=now)
+
+
+def occasion_id(rater_id: UUID, student_id: UUID, occasion: date) -> UUID:
+    """The sitting of all ratings that one rater gave one student for one day."""
+    return uuid5(student_id, f"occasion/{rater_id}/{occasion}")
 
 
 async def keep_norms(work: Work, school_id: UUID, norms: Norms, now: datetime) -> None:

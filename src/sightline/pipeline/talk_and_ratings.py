@@ -9,11 +9,12 @@ from datetime import date, datetime
 from uuid import UUID, uuid4
 
 from sightline.domain.records import Rating
-from sightline.errors import BadInput, Conflict, NotFound
+from sightline.errors import NOTHING_HERE, BadInput, Conflict, NotFound
+from sightline.ingest.events import EARLIEST, in_utc
 from sightline.ingest.ratings import WireRating
 from sightline.ingest.transcripts import UNKNOWN, read_transcript, utterances_of
 from sightline.pipeline import jobs
-from sightline.pipeline.scoring import extract_occasion, extract_transcript
+from sightline.pipeline.scoring import extract_occasion, extract_transcript, occasion_id
 from sightline.store import evidence, people, talks, telemetry
 from sightline.store.database import Work
 
@@ -37,6 +38,7 @@ class TranscriptState:
     transcript_id: UUID
     status: str
     recorded_at: datetime
+    sent_by: str
     turns: int
     speakers: Mapping[str, UUID | None]
     unresolved: tuple[str, ...]
@@ -49,6 +51,12 @@ async def receive_transcript(
 
     Speakers without a mapping stay unresolved and are credited to nobody.
     """
+    if not EARLIEST <= in_utc(sent.recorded_at) <= now:
+        raise BadInput(
+            "the talk was recorded before 2015 or in the future; check recorded_at",
+            code="future_time" if in_utc(sent.recorded_at) > now else "too_old",
+            pointer="/recorded_at",
+        )
     turns = utterances_of(
         read_transcript(sent.content, sent.form),
         transcript_id=sent.transcript_id,
@@ -61,8 +69,8 @@ async def receive_transcript(
         )
     await _known_speakers(work, school_id, sent.speakers, {turn.speaker for turn in turns})
     content_hash = hashlib.sha256(f"{sent.form}\n{sent.recorded_at.isoformat()}\n{sent.content}".encode()).digest()
-    head = talks.TranscriptHead(sent.transcript_id, sent.recorded_at, sent.form, content_hash)
-    await telemetry.hold_sessions(work, school_id, [sent.transcript_id], alone=True)
+    head = talks.TranscriptHead(sent.transcript_id, sent.recorded_at, sent.form, sent.sent_by, content_hash)
+    await telemetry.hold_sittings(work, school_id, [sent.transcript_id], alone=True)
     if not await talks.add_transcript(work, school_id, head, turns, now):
         stored = await talks.transcript_head(work, school_id, sent.transcript_id)
         if stored is None or stored.content_hash != content_hash:
@@ -89,7 +97,7 @@ async def map_speakers(
     now: datetime,
 ) -> TranscriptState:
     """Say who the speakers are; students who lose their turns by it lose their observables too."""
-    await telemetry.hold_sessions(work, school_id, [transcript_id], alone=True)
+    await telemetry.hold_sittings(work, school_id, [transcript_id], alone=True)
     before = await transcript_state(work, school_id, transcript_id, status="stored")
     await _known_speakers(work, school_id, mapping, set(before.speakers))
     merged = dict(before.speakers) | dict(mapping)
@@ -113,7 +121,7 @@ async def transcript_state(work: Work, school_id: UUID, transcript_id: UUID, *, 
     """Raises NotFound when the school has no such transcript."""
     head = await talks.transcript_head(work, school_id, transcript_id)
     if head is None:
-        raise NotFound("there is no transcript with this id")
+        raise NotFound(NOTHING_HERE)
     mapped = await talks.speaker_map(work, school_id, transcript_id)
     talk = await talks.conversation(work, school_id, transcript_id)
     labels = sorted({u.speaker for u in talk.utterances})
@@ -121,6 +129,7 @@ async def transcript_state(work: Work, school_id: UUID, transcript_id: UUID, *, 
         transcript_id=transcript_id,
         status=status,
         recorded_at=head.recorded_at,
+        sent_by=head.sent_by,
         turns=len(talk.utterances),
         speakers={label: mapped.get(label) for label in labels},
         unresolved=tuple(label for label in labels if label not in mapped),
@@ -161,7 +170,7 @@ async def receive_ratings(
     created = 0
     for (student, occasion), wired in sorted(occasions.items(), key=lambda pair: pair[0]):
         sitting = occasion_id(rater_id, student, occasion)
-        await telemetry.hold_sessions(work, school_id, [sitting], alone=True)
+        await telemetry.hold_sittings(work, school_id, [sitting], alone=True)
         newest = {
             r.skill: r
             for r in await evidence.latest_ratings(
@@ -188,8 +197,3 @@ async def receive_ratings(
     if created:
         await jobs.ask_rescore(work, school_id, now)
     return {"created": created, "unchanged": len(sent) - created}
-
-
-def occasion_id(rater_id: UUID, student_id: UUID, occasion: date) -> UUID:
-    """The sitting of all ratings that one rater gave one student on one day."""
-    return UUID(bytes=hashlib.sha256(f"{rater_id}/{student_id}/{occasion}".encode()).digest()[:16], version=4)

@@ -19,7 +19,7 @@ from sightline.domain.skills import Skill, Source
 from sightline.reasoning.words import duration_words, plural
 
 VISIBLE = 0.01
-"""SD; a sum of contributions below this moved nothing that a person could see (a tenth of a score point)."""
+"""SD; a sum of contributions below this is under a fiftieth of a typical standard error: nobody could see it."""
 
 SOURCE_WORDS = {Source.GAME: "in play", Source.TALK: "in group talk"}
 SITTING_WORDS = {
@@ -99,7 +99,7 @@ def sentence(group: Group) -> str:
 def observed_words(indicator: Indicator, observables: Sequence[Observable]) -> str:
     """The observed part of a sentence, from counts and values only; at least one observable is needed."""
     if indicator.scale is Scale.PROPORTION:
-        counted = sum(o.measured.counted or 0 for o in observables)
+        counted = sum(round(o.measured.value * o.measured.opportunities) for o in observables)
         chances = sum(o.measured.opportunities for o in observables)
         return f"In {counted} of {chances} {indicator.chance}, {indicator.act}"
     if indicator.scale is Scale.DURATION:

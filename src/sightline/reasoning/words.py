@@ -7,10 +7,11 @@ from sightline.domain.estimates import Shortfall
 SHORTFALL_WORDS: dict[Shortfall, str] = {
     Shortfall.NO_EVIDENCE: "nothing of this skill has been observed",
     Shortfall.NOBODY_TO_COMPARE_WITH: "fewer than ten students have shown this: nobody to compare with",
+    Shortfall.ALL_ALIKE: "all students showed this alike, so it tells nobody from anybody",
     Shortfall.TOO_FEW_SESSIONS: "it was observed on fewer than three occasions",
     Shortfall.LOW_RELIABILITY: "what was observed does not yet tell students apart well enough",
     Shortfall.ONE_SOURCE: "all of it comes from one kind of source",
-    Shortfall.ONE_SESSION_DOMINATES: "most of it comes from a single occasion",
+    Shortfall.ONE_SESSION_DOMINATES: "too much of it comes from a single occasion",
 }
 
 

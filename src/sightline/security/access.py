@@ -48,7 +48,14 @@ _BY_ROLE: dict[Role, frozenset[Act]] = {
     ),
     Role.COUNSELLOR: frozenset({Act.READ_STUDENT, Act.READ_CLASS, Act.LIST_STUDENTS, Act.READ_TRANSCRIPT}),
     Role.ADMINISTRATOR: frozenset(
-        {Act.READ_STUDENT, Act.READ_CLASS, Act.LIST_STUDENTS, Act.READ_TRANSCRIPT, Act.READ_QUALITY}
+        {
+            Act.SEND_TRANSCRIPTS,
+            Act.READ_STUDENT,
+            Act.READ_CLASS,
+            Act.LIST_STUDENTS,
+            Act.READ_TRANSCRIPT,
+            Act.READ_QUALITY,
+        }
     ),
 }
 
@@ -60,19 +67,40 @@ def may(
     school_id: UUID,
     students: frozenset[UUID] = frozenset(),
     class_id: UUID | None = None,
+    sent_by: str | None = None,
 ) -> bool:
     """Whether the caller may do the act on these students or this class of that school.
 
     Nobody reaches into another school. A teacher reaches the own classes and the students in them, and for a
-    group of students all of them must be own.
+    group of students all of them must be own. `sent_by` names who sent a transcript: one in which no student is
+    known yet belongs to its sender, and to those whose reach is the school.
     """
     if caller.school_id != school_id or act not in _BY_ROLE[caller.role]:
         return False
     if caller.role is Role.TEACHER:
         if class_id is not None and class_id not in caller.classes:
             return False
+        if sent_by is not None and not students:
+            return sent_by == str(caller.staff_id)
         return students <= caller.students
     return True
+
+
+def visible_classes(caller: Caller) -> frozenset[UUID] | None:
+    """The classes a caller's lists may show; None means all of the school."""
+    return caller.classes if caller.role is Role.TEACHER else None
+
+
+def from_our_pages(*, hosts: frozenset[str], origin_host: str | None, fetch_site: str | None) -> bool:
+    """Whether a request that a browser sent with its cookie came from our own pages.
+
+    `origin_host` is the host of `Origin`, None when it is missing or "null" (browsers send "null" from pages
+    that send no referrer); `fetch_site` is `Sec-Fetch-Site`, None in browsers that do not send it. One of the two
+    must speak for us, and neither against.
+    """
+    if origin_host is None:
+        return fetch_site == "same-origin"
+    return origin_host in hosts and fetch_site in {None, "same-origin"}
 
 
 def visible_students(caller: Caller) -> frozenset[UUID] | None:

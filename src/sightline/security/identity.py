@@ -8,6 +8,9 @@ import zlib
 from datetime import timedelta
 from enum import StrEnum
 
+COOKIE = "sightline_session"
+"""Name of the cookie that holds a staff session."""
+
 TOKEN_BYTES = 32
 """256 bits of randomness a token (NIST SP 800-63B asks for 64 at least)."""
 

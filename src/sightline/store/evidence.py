@@ -94,7 +94,7 @@ def _rating(row: Any) -> Rating:
 async def add_extraction(work: Work, school_id: UUID, extraction: Extraction, at: datetime) -> bool:
     """Append an extraction as a new revision; False when the newest one says the same already.
 
-    The caller holds the sitting (`hold_sessions` or an equal lock), so that revisions do not race.
+    The caller holds the sitting (`hold_sittings` or an equal lock), so that revisions do not race.
     """
     content_hash = hashlib.sha256(msgspec.json.encode(extraction)).digest()
     found = await work.execute(
@@ -185,6 +185,56 @@ async def current_observables(
     for row in await work.execute(query):
         by_student.setdefault(row.student_id, []).append(_observable(row))
     return by_student
+
+
+async def schools_with_outdated_sittings(work: Work, catalog_version: str) -> list[UUID]:
+    """Schools with a sitting that another catalog version has seen and this one has not."""
+    seen = extractions.alias()
+    found = await work.execute(
+        select(extractions.c.school_id)
+        .where(
+            extractions.c.catalog_version != catalog_version,
+            ~select(seen.c.sitting_id)
+            .where(
+                seen.c.school_id == extractions.c.school_id,
+                seen.c.sitting_id == extractions.c.sitting_id,
+                seen.c.student_id == extractions.c.student_id,
+                seen.c.catalog_version == catalog_version,
+            )
+            .exists(),
+        )
+        .distinct()
+    )
+    return list(found.scalars())
+
+
+async def sittings_of(work: Work, school_id: UUID, source: Source) -> list[tuple[UUID, UUID]]:
+    """(sitting, student) of everything that was ever extracted from a source in a school."""
+    found = await work.execute(
+        select(extractions.c.sitting_id, extractions.c.student_id)
+        .where(extractions.c.school_id == school_id, extractions.c.source == source.value)
+        .distinct()
+        .order_by(extractions.c.sitting_id, extractions.c.student_id)
+    )
+    return [(row.sitting_id, row.student_id) for row in found]
+
+
+async def students_with_extractions(work: Work, school_id: UUID) -> list[UUID]:
+    """Students of whom anything was ever extracted, also when nothing of it counts any more."""
+    found = await work.execute(
+        select(extractions.c.student_id).where(extractions.c.school_id == school_id).distinct()
+    )
+    return list(found.scalars())
+
+
+async def observables_by_id(work: Work, school_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Observable]:
+    """Observables of any revision by id."""
+    if not ids:
+        return {}
+    found = await work.execute(
+        select(observables).where(observables.c.school_id == school_id, observables.c.observable_id.in_(list(ids)))
+    )
+    return {row.observable_id: _observable(row) for row in found}
 
 
 async def current_absences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -14,44 +14,76 @@ from sightline.store.database import Work, plain_url
 
 QUEUE = "sightline"
 
+QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"
+"""Name of the index that lets only one job of a queueing lock wait."""
+
 DEFER = text(
     """
     select procrastinate_defer_jobs_v1(array[row(
-        cast(:queue as varchar), cast(:task as varchar), 0, cast(:lock as text), cast(:queueing_lock as text),
+        cast(:queue as varchar), cast(:task as varchar), 0, null, cast(:queueing_lock as text),
         cast(:args as jsonb), cast(:scheduled_at as timestamptz)
     )::procrastinate_job_to_defer_v1])
     """
 )
 
 
-async def defer(
-    work: Work,
-    task: str,
-    args: Mapping[str, str],
-    *,
-    once: str,
-    at: datetime | None = None,
-) -> bool:
+STALLED = "30 seconds"
+"""A worker writes its heartbeat every 10 seconds; three missed ones mean that it is gone."""
+
+WAITING = text("select id from procrastinate_jobs where queueing_lock = :once and status = 'todo' for key share")
+
+LOST = text(
+    f"""
+    delete from procrastinate_jobs where id in (
+        select job.id from procrastinate_jobs job
+        left join procrastinate_workers worker on worker.id = job.worker_id
+        where job.queueing_lock is not null
+          and job.task_name = any(:tasks)
+          and (job.status = 'failed'
+               or (job.status = 'doing'
+                   and coalesce(worker.last_heartbeat < now() - interval '{STALLED}', true)))
+        for update of job skip locked
+    )
+    returning task_name, args, queueing_lock
+    """  # noqa: S608 - a constant of this file
+)
+
+
+async def defer(work: Work, task: str, args: Mapping[str, str], *, once: str, at: datetime | None = None) -> bool:
     """Ask for a job, to run once the transaction is committed; False when one like it waits already.
 
-    Jobs of the same `once` never run side by side, and at most one of them waits.
+    At most one job of the same `once` waits. When one does, its row is held until our commit: a worker that
+    fetches skips held rows, so the job that waits starts after our change can be seen, and nothing is missed.
     """
-    try:
-        async with work.begin_nested():
-            await work.execute(
-                DEFER,
-                {
-                    "queue": QUEUE,
-                    "task": task,
-                    "lock": once,
-                    "queueing_lock": once,
-                    "args": msgspec.json.encode(args).decode(),
-                    "scheduled_at": at,
-                },
-            )
-    except IntegrityError:
-        return False
-    return True
+    while True:
+        waiting = await work.execute(WAITING, {"once": once})
+        if waiting.first() is not None:
+            return False
+        try:
+            async with work.begin_nested():
+                await work.execute(
+                    DEFER,
+                    {
+                        "queue": QUEUE,
+                        "task": task,
+                        "queueing_lock": once,
+                        "args": msgspec.json.encode(args).decode(),
+                        "scheduled_at": at,
+                    },
+                )
+        except IntegrityError as problem:
+            if QUEUEING_LOCK not in str(problem.orig):
+                raise
+            continue  # another transaction was first; its job waits now, or was taken already
+        return True
+
+
+async def revive_lost(work: Work, tasks: Sequence[str]) -> int:
+    """Ask again for jobs that failed or whose worker is gone; returns how many there were."""
+    lost = (await work.execute(LOST, {"tasks": list(tasks)})).all()
+    for job in lost:
+        await defer(work, job.task_name, job.args, once=job.queueing_lock)
+    return len(lost)
 
 
 def jobs_app(url: str) -> procrastinate.App:

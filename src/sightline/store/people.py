@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ class School:
     school_id: UUID
     title: str
     simulated: bool
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +45,23 @@ class Student:
 
 async def add_school(work: Work, school: School) -> None:
     await work.execute(
-        insert(schools).values(school_id=school.school_id, title=school.title, simulated=school.simulated)
+        insert(schools).values(
+            school_id=school.school_id,
+            title=school.title,
+            simulated=school.simulated,
+            created_at=school.created_at,
+        )
     )
 
 
 async def school_of(work: Work, school_id: UUID) -> School | None:
     row = (await work.execute(select(schools).where(schools.c.school_id == school_id))).one_or_none()
-    return None if row is None else School(row.school_id, row.title, row.simulated)
+    return None if row is None else School(row.school_id, row.title, row.simulated, row.created_at)
 
 
 async def school_ids(work: Work) -> list[UUID]:
     found = await work.execute(select(schools.c.school_id).order_by(schools.c.school_id))
     return list(found.scalars())
-
-
-async def find_schools(work: Work, title: str) -> list[School]:
-    """Schools of that very title, oldest first."""
-    found = await work.execute(select(schools).where(schools.c.title == title).order_by(schools.c.created_at))
-    return [School(row.school_id, row.title, row.simulated) for row in found]
 
 
 async def add_class(work: Work, school_id: UUID, class_id: UUID, title: str) -> None:

@@ -24,7 +24,6 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.schema import SchemaItem
@@ -67,7 +66,7 @@ schools = Table(
     _key("school_id"),
     Column("title", Text, nullable=False),
     Column("simulated", Boolean, nullable=False),
-    Column("created_at", MOMENT, nullable=False, server_default=func.now()),
+    Column("created_at", MOMENT, nullable=False),
 )
 
 classes = _in_school("classes", _key("class_id"), Column("title", Text, nullable=False))
@@ -177,6 +176,7 @@ transcripts = _in_school(
     Column("recorded_at", MOMENT, nullable=False),
     Column("received_at", MOMENT, nullable=False),
     Column("format", Text, nullable=False),
+    Column("sent_by", Text, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
 )
 

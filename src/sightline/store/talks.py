@@ -23,6 +23,7 @@ class TranscriptHead:
     transcript_id: UUID
     recorded_at: datetime
     format: str
+    sent_by: str
     content_hash: bytes
 
 
@@ -40,6 +41,7 @@ async def add_transcript(
         "recorded_at": head.recorded_at,
         "received_at": received_at,
         "format": head.format,
+        "sent_by": head.sent_by,
         "content_hash": head.content_hash,
     }
     made = await work.execute(
@@ -75,7 +77,7 @@ async def transcript_head(work: Work, school_id: UUID, transcript_id: UUID) -> T
     row = found.one_or_none()
     if row is None:
         return None
-    return TranscriptHead(row.transcript_id, row.recorded_at, row.format, row.content_hash)
+    return TranscriptHead(row.transcript_id, row.recorded_at, row.format, row.sent_by, row.content_hash)
 
 
 async def map_speakers(

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, insert, select, text, tuple_
+from sqlalchemy import func, insert, select, text, true, tuple_
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from sightline.domain.records import Event
@@ -53,11 +53,12 @@ class KeptReject:
     detail: str
 
 
-async def hold_sessions(work: Work, school_id: UUID, session_ids: Sequence[UUID], *, alone: bool) -> None:
-    """Keep closing a session and adding events to it apart until the end of the transaction.
+async def hold_sittings(work: Work, school_id: UUID, session_ids: Sequence[UUID], *, alone: bool) -> None:
+    """Keep reading a sitting whole and adding to it apart until the end of the transaction.
 
-    Writers hold it together; closing holds it alone. Taken in sorted order, so that two batches never wait
-    for each other in a circle.
+    A sitting is a session, a transcript or an occasion; scoring holds the school's own id alike. Writers of
+    events hold it together; closing, mapping and scoring hold it alone. Taken in sorted order, so that two
+    batches never wait for each other in a circle.
     """
     lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
     keys = [f"{school_id}/{session_id}" for session_id in sorted(session_ids)]
@@ -89,6 +90,7 @@ async def session_states(work: Work, school_id: UUID, session_ids: Sequence[UUID
             (closures.c.school_id == sessions.c.school_id) & (closures.c.session_id == sessions.c.session_id),
         )
         .where(sessions.c.school_id == school_id, sessions.c.session_id.in_(session_ids))
+        .order_by(sessions.c.session_id)
     )
     return [SessionState(row.session_id, row.student_id, row.closed_at) for row in found]
 
@@ -172,8 +174,10 @@ async def close_session(work: Work, school_id: UUID, session_id: UUID, at: datet
     return done.scalar_one_or_none() is not None
 
 
-async def idle_sessions(work: Work, before: datetime) -> list[tuple[UUID, UUID]]:
-    """(school, session) of open sessions whose last event was received before the given time."""
+async def idle_sessions(
+    work: Work, before: datetime, *, session_id: UUID | None = None
+) -> list[tuple[UUID, UUID]]:
+    """(school, session) of open sessions whose last event was received before that time; of one id, or all."""
     open_ones = (
         select(sessions.c.school_id, sessions.c.session_id)
         .where(
@@ -190,6 +194,7 @@ async def idle_sessions(work: Work, before: datetime) -> list[tuple[UUID, UUID]]
             tuple_(events.c.school_id, events.c.session_id)
             == tuple_(open_ones.c.school_id, open_ones.c.session_id),
         )
+        .where(true() if session_id is None else open_ones.c.session_id == session_id)
         .group_by(open_ones.c.school_id, open_ones.c.session_id)
         .having(func.max(events.c.received_at) < before)
         .order_by(open_ones.c.school_id, open_ones.c.session_id)

@@ -19,7 +19,8 @@ from sightline.errors import DatabaseUnavailable, NotAllowed, NotFound, NotSigne
 from sightline.pipeline import signing_in
 from sightline.pipeline.cards import measurement_card
 from sightline.pipeline.reading import Purpose, class_view, student_view
-from sightline.security.access import Caller, Role
+from sightline.security.access import Caller, Role, visible_classes
+from sightline.security.identity import COOKIE
 from sightline.settings import Settings
 from sightline.store import people
 from sightline.store.database import Store, Work
@@ -123,15 +124,15 @@ class _Pages:
         student_id: UUID = request.path_params["student_id"]
         async with self.visit(request) as visit:
             view = await student_view(visit.work, visit.caller, student_id, Purpose(TEACHING, visit.now))
+        visible = visible_classes(visit.caller)
         own = {
-            class_id: title
-            for class_id, title in view.classes.items()
-            if visit.caller.role is not Role.TEACHER or class_id in visit.caller.classes
+            class_id: title for class_id, title in view.classes.items() if visible is None or class_id in visible
         }
         context = {
             "name": view.student.display_name,
             "classes": own,
             "rows": student_page(view, measurement_card().cuts),
+            "open": request.query_params.get("skill", ""),
         }
         return self.layout.page(
             "student.html", context, frame=visit.frame, dated=Dated(view.as_of, view.computed_at)
@@ -200,7 +201,7 @@ class _Pages:
             context = {"owner": None, "school": None, "token": "", "problem": detail}
             return self.layout.page("signin.html", context, status=403)
         answer = RedirectResponse("/signin", status_code=303)
-        if doors.COOKIE in request.cookies:
+        if COOKIE in request.cookies:
             doors.drop_session(answer, self.settings)
         return answer
 
@@ -247,8 +248,9 @@ async def _school(work: Work, school_id: UUID) -> School:
 
 
 def _own(caller: Caller, rolls: list[ClassRoll]) -> list[ClassRoll]:
-    """A teacher's own classes; everybody else's reach is the school."""
-    return [roll for roll in rolls if caller.role is not Role.TEACHER or roll.class_id in caller.classes]
+    """Those of the classes that the caller may see."""
+    visible = visible_classes(caller)
+    return [roll for roll in rolls if visible is None or roll.class_id in visible]
 
 
 async def _field(request: Request, name: str) -> str:

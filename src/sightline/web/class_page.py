@@ -65,6 +65,7 @@ class ClassPage:
     rows: tuple[Row, ...]
     whole: tuple[Whole, ...]
     complete: int
+    nobody: bool
     thin: tuple[Thin, ...]
     more_thin: int
     notes: tuple[str, ...]
@@ -83,6 +84,7 @@ def class_page(view: ClassView, cuts: Cuts) -> ClassPage:
         rows=tuple(_row(row, cuts) for row in view.rows),
         whole=tuple(_whole(skill, [row.results[skill] for row in view.rows]) for skill in SKILLS),
         complete=len(view.rows) - len(thin),
+        nobody=bool(thin) and all(one.unscored == len(SKILLS) for one in thin) and len(thin) == len(view.rows),
         thin=tuple(thin[:NAMED_AT_MOST]),
         more_thin=max(len(thin) - NAMED_AT_MOST, 0),
         notes=tuple(

@@ -9,10 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sightline.errors import NotAllowed
-from sightline.security.identity import LIFETIME, CredentialKind, digest_of, kind_of
+from sightline.security.access import from_our_pages
+from sightline.security.identity import COOKIE, LIFETIME, CredentialKind, digest_of, kind_of
 from sightline.settings import Settings
-
-COOKIE = "sightline_session"
 
 
 def session_token(request: Request) -> str | None:
@@ -40,17 +39,14 @@ def drop_session(response: Response, settings: Settings) -> None:
 
 
 def check_same_site(request: Request, settings: Settings) -> None:
-    """Raises NotAllowed for a form that did not come from our own pages, or does not say where from.
-
-    Under our `Referrer-Policy: no-referrer` browsers send `Origin: null` with a form of our own, so that
-    `Sec-Fetch-Site` decides where it is sent; `Origin` decides for browsers that do not send it.
-    """
-    site = request.headers.get("sec-fetch-site")
+    """Raises NotAllowed for a form that did not come from our own pages, or does not say where from."""
     origin = request.headers.get("origin")
-    unsaid = origin is None or origin == "null"
-    ours = {request.headers.get("host"), urlsplit(settings.public_url).netloc}
-    same_origin = not unsaid and urlsplit(origin).netloc in ours
-    if not (same_origin and site in {None, "same-origin"}) and not (unsaid and site == "same-origin"):
+    ours = from_our_pages(
+        hosts=frozenset({request.headers.get("host", ""), urlsplit(settings.public_url).netloc}),
+        origin_host=None if origin in {None, "null"} else urlsplit(origin).netloc,
+        fetch_site=request.headers.get("sec-fetch-site"),
+    )
+    if not ours:
         raise NotAllowed("This form was sent from another site, so nothing was done.", code="cross_site")
 
 

@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("school_id", sa.Uuid(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("simulated", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("school_id", name=op.f("schools_pkey")),
     )
     op.create_table(
@@ -143,6 +143,7 @@ def upgrade() -> None:
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("format", sa.Text(), nullable=False),
+        sa.Column("sent_by", sa.Text(), nullable=False),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["school_id"], ["schools.school_id"], name=op.f("transcripts_school_id_fkey")),
         sa.PrimaryKeyConstraint("school_id", "transcript_id", name=op.f("transcripts_pkey")),
