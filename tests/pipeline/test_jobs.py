@@ -74,9 +74,7 @@ async def test_a_lost_job_is_asked_for_again(
     once = f"rescore/{town.here.school_id}"
     async with store.work() as work:
         dead = await work.execute(
-            text(
-                "insert into procrastinate_workers (last_heartbeat) values (now() - interval '1 hour') returning id"
-            )
+            text("insert into procrastinate_workers values (default, now() - interval '1 hour') returning id")
         )
         status = "doing" if end == "its worker was killed" else "failed"
         await work.execute(

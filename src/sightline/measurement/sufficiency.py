@@ -14,7 +14,7 @@ from sightline.domain.indicators import Indicator
 from sightline.domain.skills import Skill, Source
 from sightline.measurement.card import Array, Card
 from sightline.measurement.items import SKILL_AXIS, Items, design_row, residual_variance
-from sightline.measurement.norms import Norm, Norms
+from sightline.measurement.norms import MINIMUM_STUDENTS, Norm, Norms
 from sightline.measurement.posterior import Information, Severity
 
 MOST_SITTINGS = 12
@@ -169,8 +169,9 @@ def _typical_sitting(
         if indicator.skill is not skill or indicator.source is not source:
             continue
         rows.append(design_row(indicator, 1.0, card))
-        extra = card.tau2 if source is Source.TEACHER else norm.typical_sampling_variance
-        variances.append(residual_variance(indicator, norm, card) + extra)
+        extra = norm.typical_sampling_variance + 1.0 / norm.students
+        severity = card.tau2 if source is Source.TEACHER else 0.0
+        variances.append(residual_variance(indicator, norm, card) + extra + severity)
     if not rows:
         return None
     design = np.stack(rows)
@@ -182,7 +183,7 @@ def _typical_sitting(
 
 
 def _known(indicators: Iterable[Indicator], norms: Norms) -> Sequence[tuple[Indicator, Norm]]:
-    unrated = Norm(mean=0.0, spread=1.0, students=1, observables=1, typical_sampling_variance=0.0)
+    unrated = Norm(mean=0.0, spread=1.0, students=MINIMUM_STUDENTS, observables=1, typical_sampling_variance=0.0)
     known: list[tuple[Indicator, Norm]] = []
     for indicator in indicators:
         norm = norms.by_indicator.get(indicator.name)
