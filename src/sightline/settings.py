@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 
@@ -64,7 +64,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     data_dir = environment.get("SIGHTLINE_DATA_DIR")
     public_url = environment.get("SIGHTLINE_PUBLIC_URL", "http://127.0.0.1:8460").rstrip("/")
-    parts = urlsplit(public_url)
+    parts = _parsed(public_url, "SIGHTLINE_PUBLIC_URL")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise SettingsRefused(f"SIGHTLINE_PUBLIC_URL is not an http address: {public_url}")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
@@ -72,7 +72,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "SIGHTLINE_PUBLIC_URL must begin with https:// outside this machine: pupils' records travel over it"
         )
     database_url = environment.get("SIGHTLINE_DATABASE_URL") or None
-    if database_url is not None and urlsplit(database_url).scheme.partition("+")[0] not in {
+    if database_url is not None and _parsed(database_url, "SIGHTLINE_DATABASE_URL").scheme.partition("+")[
+        0
+    ] not in {
         "postgresql",
         "postgres",
     }:
@@ -87,11 +89,20 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
+def _parsed(url: str, setting: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as problem:
+        raise SettingsRefused(f"{setting} is not an address: {problem}") from problem
+    return parts
+
+
 def _secret(environment: Mapping[str, str]) -> str | None:
     path = environment.get("SIGHTLINE_SECRET_KEY_FILE")
     if not path:
         return environment.get("SIGHTLINE_SECRET_KEY") or None
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as problem:
+    except (OSError, UnicodeDecodeError) as problem:
         raise SettingsRefused(f"SIGHTLINE_SECRET_KEY_FILE cannot be read: {problem}") from problem

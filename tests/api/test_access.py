@@ -207,6 +207,7 @@ async def test_problems_have_one_shape_and_echo_their_ids(client: httpx.AsyncCli
         ("GET", "/api/v1/students/not-a-uuid", 422),
         ("GET", "/api/v1/students?limit=201", 422),
         ("GET", "/api/v1/students?cursor=xx", 422),
+        ("GET", "/api/v1/students?why=%00", 422),
         ("PUT", "/api/v1/ratings", 422),
     ):
         answer = await client.request(

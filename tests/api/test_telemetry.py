@@ -76,6 +76,7 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("type of 101 letters", {"event_type": "a" * 101}, "invalid_length", "/event_type"),
     ("data that is a list", {"data": []}, "invalid_type", ""),
     ("NUL in text", {"data": {"text": "a\x00b"}}, "nul_character", ""),
+    ("NUL in a personal key", {"data": {"\x00email": 1}}, "nul_character", ""),
     ("a name", {"data": {"playerName": "x"}}, "personal_data", "/data/playerName"),
     ("an e-mail", {"data": {"who": {"e_mail": "x"}}}, "personal_data", "/data/who/e_mail"),
     ("negative sequence", {"sequence": -1}, "invalid_type", "/sequence"),
@@ -129,6 +130,12 @@ async def test_nesting_a_thousandfold_or_broken_unicode_in_one_event_leaves_the_
     answer = await send(client, town.here.key, whole.encode())
     assert [r["code"] for r in answer.json()["results"]] == ["too_deep", "malformed_text"]
     assert await stored(store, town) == 1
+
+
+async def test_nul_in_the_envelope_is_a_clear_problem(client: httpx.AsyncClient, town: Town) -> None:
+    batch = wire_batch([wire_event(town.here.students[0], uuid4())], client_version="1\x00")
+    answer = await send(client, town.here.key, batch)
+    assert (answer.status_code, answer.json()["code"]) == (422, "nul_character")
 
 
 async def test_a_thousand_and_one_events_are_too_many(client: httpx.AsyncClient, town: Town, store: Store) -> None:

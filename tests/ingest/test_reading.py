@@ -65,6 +65,20 @@ def test_splitting_finds_the_events_that_parsing_finds(events: list[dict[str, st
     assert json.loads(envelope)["after"] == [1, {"events": [2]}]
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("body", [b'{"x":' + b'"a\\' * 300_000, b'{"events":[' + b'"' * 300_001, b"[" * 300_000])
+def test_a_body_made_to_take_long_does_not(body: bytes) -> None:
+    with pytest.raises(BadInput):
+        read_batch(body)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("cue", ["<v " * 100_000, "<a" * 150_000, "</" * 150_000, ":" * 300_000])
+def test_a_transcript_made_to_take_long_does_not(cue: str) -> None:
+    turns = read_transcript(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{cue}", "webvtt")
+    assert len(turns) == 1
+
+
 def test_too_many_events_are_named() -> None:
     with pytest.raises(TooLarge, match="1000 is the most"):
         read_batch(json.dumps(wire_batch([{}] * 1001)).encode())
@@ -189,8 +203,12 @@ def test_not_seen_is_no_level_and_future_ratings_are_refused() -> None:
     cell = {"student_id": str(uuid4()), "skill": "empathy", "level": "not seen", "occasion": "2026-03-02"}
     (rating,) = read_ratings(msgspec.json.encode({"ratings": [cell]}), now=NOW)
     assert rating.level_seen is None
-    with pytest.raises(BadInput):
-        read_ratings(msgspec.json.encode({"ratings": [cell | {"occasion": "2026-03-10"}]}), now=NOW)
+    early = {"rated_at": "2026-02-20T09:00:00Z"}
+    for change in ({"occasion": "2026-03-11"}, {"occasion": "2014-03-10"}, early):
+        with pytest.raises(BadInput):
+            read_ratings(msgspec.json.encode({"ratings": [cell | change]}), now=NOW)
+    with pytest.raises(BadInput, match="twice"):
+        read_ratings(msgspec.json.encode({"ratings": [cell, cell]}), now=NOW)
 
 
 def test_the_whole_real_corpus_maps_and_every_row_is_accounted_for(corpora: Path) -> None:

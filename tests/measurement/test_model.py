@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from builders import START
 from dense import brute_force
-from sightline.domain.estimates import Assessment, Estimate, Unscored
+from sightline.domain.estimates import Assessment, Estimate, Shortfall, Unscored
 from sightline.domain.observables import Measured, Observable
 from sightline.domain.skills import SKILLS, Skill, Source
 from sightline.errors import CardInvalid
@@ -254,6 +254,23 @@ def test_level_probabilities_sum_to_one_and_rise_with_the_mean(mean: float, erro
     assert above[3][1] >= here[3][1]
     assert above[0][1] <= here[0][1]
     assert level_name(here)
+
+
+def test_one_cell_that_differs_makes_no_norm() -> None:
+    """36 ratings of which one is lower: divided by so small a spread it would be an extreme score."""
+    seen = [
+        an_observable(
+            UUID(int=i % 12 + 1), "rubric_empathy", 0.333 if i == 7 else 0.667, 1, i % 3, uuid4(), UUID(int=99)
+        )
+        for i in range(36)
+    ]
+    norms = norms_of(seen, INDICATORS)
+    assert norms.all_alike == {"rubric_empathy"}
+    by_student = {UUID(int=s): [o for o in seen if o.student_id == UUID(int=s)] for s in range(1, 13)}
+    for assessment in assess(by_student, frame(norms=norms)):
+        outcome = assessment.of(Skill.EMPATHY).outcome
+        assert isinstance(outcome, Unscored)
+        assert outcome.reasons == (Shortfall.ALL_ALIKE,)
 
 
 def test_norms_need_ten_students_and_variation() -> None:

@@ -6,7 +6,10 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -14,7 +17,8 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page
 
-from sandbox_running import Running, sightline
+from sandbox_running import Running, a_free_port, sightline
+from sightline.demo import stack
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -133,6 +137,26 @@ def answers(url: str) -> bool:
         return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_two_at_once_share_one_sandbox(tmp_path: Path) -> None:
+    port = a_free_port()
+    start = (
+        "import pathlib, sys; from sightline.demo import stack; "
+        "print(stack.start(pathlib.Path(sys.argv[1]), int(sys.argv[2])).pid)"
+    )
+    command = [sys.executable, "-c", start, str(tmp_path / "sandbox"), str(port)]
+    try:
+        with ThreadPoolExecutor() as pool:
+            both = list(
+                pool.map(lambda _: subprocess.run(command, capture_output=True, text=True, check=False), range(2))
+            )
+        assert [done.returncode for done in both] == [0, 0], both
+        assert both[0].stdout == both[1].stdout
+        assert answers(f"http://127.0.0.1:{port}")
+    finally:
+        assert stack.stop(tmp_path / "sandbox")
+    assert stack.running(tmp_path / "sandbox") is None
 
 
 def test_bad_commands_get_one_line_that_says_what_to_do(sandbox: Running, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from sightline.errors import NotAllowed, NotSignedIn
 from sightline.pipeline.receiving import Sender
 from sightline.pipeline.signing_in import SignedIn, who
 from sightline.security.access import Caller, from_our_pages
-from sightline.security.identity import COOKIE
+from sightline.security.identity import COOKIE, CredentialKind, kind_of
 from sightline.settings import Settings
 from sightline.store.database import Store, Work
 
@@ -42,7 +42,7 @@ async def signed_in(request: Request, work: Work) -> SignedIn:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         token = request.cookies.get(COOKIE, "")
-        if not token:
+        if kind_of(token) is not CredentialKind.STAFF_SESSION:
             raise NotSignedIn("send a credential: Authorization: Bearer <key or token>")
         if request.method not in SAFE:
             _same_site(request, settings)

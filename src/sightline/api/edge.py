@@ -16,7 +16,8 @@ from sightline.errors import BadInput, TooLarge
 
 logger = logging.getLogger("sightline.edge")
 
-ID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}")
+ID = re.compile(r"[0-9a-fA-F-]{32,}")
+UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 MAX_WIRE_BYTES = 1024 * 1024
 MAX_INFLATED_BYTES = 10 * 1024 * 1024
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -80,7 +81,7 @@ class Edge:
             logger.info(
                 "%s %s %s %.0f ms trace=%s request=%s",
                 scope["method"],
-                ID.sub("{id}", scope["path"]),
+                UNPRINTABLE.sub("?", ID.sub("{id}", scope["path"]))[:200],
                 status[0] if status else "none",
                 (perf_counter() - began) * 1000,
                 trace_id,

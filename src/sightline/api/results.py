@@ -23,7 +23,14 @@ from sightline.quality.health import IndicatorHealth
 
 routes = APIRouter(tags=["results"])
 
-Why = Annotated[str, Query(max_length=100, description="Why you look; it is written into the disclosure log")]
+Why = Annotated[
+    str,
+    Query(
+        max_length=100,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Why you look; it is written into the disclosure log",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +85,10 @@ def _after(cursor: str | None) -> tuple[str, UUID] | None:
     if cursor is None:
         return None
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[str, UUID])
+        name, last = msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[str, UUID])
     except (ValueError, msgspec.MsgspecError) as problem:
         raise BadInput("this cursor was not made here; start without one", pointer="/cursor") from problem
+    return name.replace("\x00", ""), last  # no name holds a NUL character
 
 
 @routes.get("/students/{student_id}", response_model=WireStudent)

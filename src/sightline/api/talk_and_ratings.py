@@ -62,9 +62,10 @@ def decoded(body: bytes, kind: type[T]) -> T:
 )
 async def send_transcript(request: Request) -> Response:
     """Store a transcript with its turns; sent again it is a duplicate, and nothing doubles."""
-    sent = decoded(await read_body(request), WireTranscript)
+    body = await read_body(request)
     async with doors(request).store.work() as work:
         asking = await caller(request, work)
+        sent = decoded(body, WireTranscript)
         wanted = frozenset(s for s in sent.speakers.values() if s is not None)
         allow(asking, Act.SEND_TRANSCRIPTS, students=wanted)
         incoming = IncomingTranscript(
@@ -90,9 +91,10 @@ async def transcript(request: Request, transcript_id: UUID) -> TranscriptState:
 @routes.put("/transcripts/{transcript_id}/speakers", openapi_extra=body_of(WireSpeakers, "Labels to students"))
 async def map_speakers(request: Request, transcript_id: UUID) -> TranscriptState:
     """Say who the speakers are; observables follow at once."""
-    sent = decoded(await read_body(request), WireSpeakers)
+    body = await read_body(request)
     async with doors(request).store.work() as work:
         asking = await caller(request, work)
+        sent = decoded(body, WireSpeakers)
         allow(asking, Act.SEND_TRANSCRIPTS)
         before = await talk_and_ratings.transcript_state(work, asking.school_id, transcript_id, status="stored")
         known = frozenset(s for s in before.speakers.values() if s is not None)
@@ -106,9 +108,10 @@ async def map_speakers(request: Request, transcript_id: UUID) -> TranscriptState
 @routes.put("/ratings", openapi_extra=body_of(WireRatings, "A grid, or the cells of it that changed"))
 async def rate(request: Request) -> Mapping[str, int]:
     """Save ratings: 1 to 4, or "not seen". What is saved already stays as it is."""
-    ratings = read_ratings(await read_body(request), now=now())
+    body = await read_body(request)
     async with doors(request).store.work() as work:
         asking = await caller(request, work)
+        ratings = read_ratings(body, now=now())
         allow(asking, Act.RATE, students=frozenset(r.student_id for r in ratings))
         return await talk_and_ratings.receive_ratings(work, asking.school_id, asking.staff_id, ratings, now=now())
 

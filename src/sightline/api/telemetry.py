@@ -146,7 +146,7 @@ async def batch_status(request: Request, batch_id: UUID) -> Response:
 @routes.get("/rejects")
 async def rejects(
     request: Request,
-    cursor: Annotated[int, Query(ge=0)] = 0,
+    cursor: Annotated[int, Query(ge=0, le=2**62)] = 0,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> Response:
     """Events of this credential that were not taken, oldest first, with the reason for each."""

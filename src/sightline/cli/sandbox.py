@@ -51,7 +51,7 @@ def demo(
     *,
     stop: Annotated[bool, typer.Option("--stop", help="Stop the sandbox; its data stays")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove the sandbox's data and begin anew")] = False,
-    port: Annotated[int, typer.Option(help="Port of the pages and the API")] = PORT,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages and the API")] = PORT,
     seed: Annotated[
         int,
         typer.Option(min=0, help="Seed of the simulated school; with the time of making it decides everything"),
@@ -86,7 +86,7 @@ def demo(
 def justhink(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the JUSThink corpus")],
     *,
-    port: Annotated[int, typer.Option(help="Port, if the sandbox has to be started")] = PORT,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port, if the sandbox has to be started")] = PORT,
 ) -> None:
     """Import the JUSThink corpus: 20 pairs of children, their play and talk, and print what can be said."""
     console = Console(highlight=False, soft_wrap=True)

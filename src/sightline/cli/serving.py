@@ -17,10 +17,11 @@ from starlette.routing import Mount
 
 from sightline.api.app import api, health_routes
 from sightline.api.edge import Edge
+from sightline.errors import SettingsRefused
 from sightline.pipeline.cards import measurement_card, talk_act_card
 from sightline.pipeline.jobs import ask_again
 from sightline.pipeline.jobs import worker as worker_app
-from sightline.settings import Settings, read_settings
+from sightline.settings import LOOPBACK, Settings, read_settings
 from sightline.store import embedded
 from sightline.store.database import Store, migrate
 from sightline.store.jobs import QUEUE
@@ -60,11 +61,16 @@ def _log() -> None:
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on")] = 8460,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on")] = 8460,
 ) -> None:
     """Serve the API and the pages."""
     settings = read_settings(os.environ)
     settings.checked_secret()
+    if host not in LOOPBACK and not settings.secure_cookies:
+        raise SettingsRefused(
+            f"to listen on {host}, SIGHTLINE_PUBLIC_URL must be the https address that people use, behind a TLS "
+            "proxy"
+        )
     measurement_card()
     talk_act_card()
     _log()

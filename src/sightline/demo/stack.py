@@ -70,7 +70,7 @@ def _keeper(data_dir: Path) -> int | None:
             except OSError:
                 stated = lock.read().strip()
                 return int(stated) if stated else 0
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     return None
 
@@ -87,30 +87,30 @@ def start(data_dir: Path, port: int) -> Sandbox:
     found = running(data_dir)
     if found is not None:
         return found
-    _free(port)
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (data_dir / STATE).unlink(missing_ok=True)
-    log = os.open(data_dir / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    if _keeper(data_dir) is None:
+        _free(port)
     try:
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", "sightline.demo.stack", str(data_dir), str(port)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    finally:
-        os.close(log)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise BadInput(f"the data folder cannot be used: {problem}; set SIGHTLINE_DATA_DIR") from problem
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "sightline.demo.stack", str(data_dir), str(port)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + START_PATIENCE
     while time.monotonic() < deadline:
-        state = _state(data_dir)
+        state = running(data_dir)
         if state is not None and _answers(state.url):
             return state
-        if keeper.poll() is not None:
-            break
+        if keeper.poll() is not None and _keeper(data_dir) is None:
+            break  # ours has ended, and it was not because another one, started beside it, keeps this folder
         time.sleep(POLL)
+    with contextlib.suppress(ProcessLookupError):
+        keeper.terminate()
     tail = (data_dir / LOG).read_text(errors="replace").strip().splitlines()[-5:]
-    stop(data_dir)
     raise BadInput(f"the sandbox did not start; the end of {data_dir / LOG} says: {' / '.join(tail)}")
 
 
@@ -170,8 +170,12 @@ def keep(data_dir: Path, port: int) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            sys.stderr.write("another sandbox runs in this folder\n")
-            return
+            return  # another one keeps this folder: whoever started us waits for it
+        log = os.open(data_dir / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        (data_dir / STATE).unlink(missing_ok=True)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

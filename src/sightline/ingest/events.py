@@ -137,6 +137,10 @@ def read_batch(body: bytes) -> WireBatch:
             code, pointer, detail = _explained(problem)
             raise BadInput(f"the batch cannot be read: {detail}", code=code, pointer=pointer) from problem
         batch = msgspec.structs.replace(batch, events=[msgspec.Raw(piece) for piece in pieces])
+    if "\x00" in batch.client_version:
+        raise BadInput(
+            "the client_version holds a NUL character; remove it", code="nul_character", pointer="/client_version"
+        )
     if len(batch.events) > MAX_EVENTS:
         raise TooLarge(
             f"the batch has {len(batch.events)} events and {MAX_EVENTS} is the most; send it in parts",
@@ -221,13 +225,13 @@ def _refused(wire: WireEvent, data: dict[str, Any], raw: bytes) -> tuple[str, st
     size = len(bytes(wire.data))
     if size > MAX_DATA_BYTES:
         return "data_too_large", "/data", f"data has {size} bytes and {MAX_DATA_BYTES} is the most"
+    if b"\\u0000" in raw and _has_nul(wire, data):
+        return "nul_character", "", "remove the NUL character from the text"
     for pointer, key, depth in _walk(data, "/data", 1):
         if depth > MAX_DEPTH:
             return "too_deep", pointer, f"data is nested deeper than {MAX_DEPTH} levels"
         if key is not None and is_personal(key):
             return "personal_data", pointer, "remove this key: events carry no personal data"
-    if b"\\u0000" in raw and _has_nul(wire, data):
-        return "nul_character", "", "remove the NUL character from the text"
     return None
 
 

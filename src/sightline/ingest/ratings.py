@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -62,6 +62,12 @@ def read_ratings(body: bytes, *, now: datetime) -> list[WireRating]:
             raise BadInput("a rating lies in the future", code="future_time", pointer=f"{pointer}/occasion")
         if rating.occasion < EARLIEST.date() or rated_at < EARLIEST:
             raise BadInput("a rating lies before 2015", code="too_old", pointer=f"{pointer}/occasion")
+        if rated_at < datetime.combine(rating.occasion, time.min, tzinfo=UTC) - FARTHEST_EAST:
+            raise BadInput(
+                "a rating was given before the day that it is about",
+                code="too_early",
+                pointer=f"{pointer}/rated_at",
+            )
         cell = (rating.student_id, rating.skill, rating.occasion)
         if cell in cells:
             raise BadInput(

@@ -6,7 +6,8 @@ import re
 
 from sightline.errors import BadInput
 
-MARK = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+MARK = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+"""Strings and brackets. The possessive quantifier keeps it linear when a string never ends."""
 EVENTS_KEY = b'"events"'
 
 

@@ -22,8 +22,8 @@ MAX_TURNS = 20_000
 UNKNOWN = ""
 """The label of a turn whose transcript names no speaker; it is never resolved to anybody by itself."""
 
-VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
-TAG = re.compile(r"</?[a-zA-Z][^>]*>")
+VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^\s<>][^<>]*)>")
+TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 NAMED = re.compile(r"^([^\s:][^:]{0,39}):\s+(\S.*)$", re.DOTALL)
 
 COLUMNS = {

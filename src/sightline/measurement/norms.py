@@ -20,8 +20,14 @@ from sightline.domain.observables import Measured, Observable
 MINIMUM_STUDENTS = 10
 """Students who must show an indicator before it is compared at all; below, the mean's own error is above .3 SD."""
 
-MINIMUM_SPREAD = 1e-6
-"""An indicator that never varies in the sample tells nobody from anybody (transformed units)."""
+MINIMUM_SPREAD: Mapping[Scale, float] = {
+    Scale.PROPORTION: 0.05,  # arcsine units: about 5 percentage points around one half
+    Scale.SHARE: 0.05,  # of a share of 0 to 1
+    Scale.DURATION: 0.10,  # log seconds: a tenth
+    Scale.RUBRIC: 0.30,  # levels: one rating in ten differs by one level
+}
+"""SD (transformed units) below which an indicator tells nobody from anybody: divided by a smaller one, a single
+cell that differs would become an extreme score. Judgements, not fitted numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def norms_of(observables: Iterable[Observable], indicators: Mapping[str, Indicat
     for name in sorted(values):
         if len(values[name]) < MINIMUM_STUDENTS:
             continue
-        norm = _norm(values[name])
+        norm = _norm(values[name], MINIMUM_SPREAD[indicators[name].scale])
         if norm is None:
             all_alike.add(name)
         else:
@@ -85,7 +91,7 @@ def norms_of(observables: Iterable[Observable], indicators: Mapping[str, Indicat
     )
 
 
-def _norm(by_student: Mapping[UUID, list[tuple[float, float]]]) -> Norm | None:
+def _norm(by_student: Mapping[UUID, list[tuple[float, float]]], minimum_spread: float) -> Norm | None:
     """None when all are alike."""
     weighted = [
         (value, variance, 1.0 / len(pairs))
@@ -96,7 +102,7 @@ def _norm(by_student: Mapping[UUID, list[tuple[float, float]]]) -> Norm | None:
     mean = math.fsum(value * weight for value, _, weight in weighted) / total
     variance = math.fsum((value - mean) ** 2 * weight for value, _, weight in weighted) / total
     spread = math.sqrt(variance)
-    if spread < MINIMUM_SPREAD:
+    if spread < minimum_spread:
         return None
     return Norm(
         mean=mean,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -82,6 +83,12 @@ def act_readings(talk: Conversation) -> ActReadings | Absence:
     )
 
 
+def talk_extractions(talk: Conversation) -> list[Extraction]:
+    """What the rules find in a conversation, for every student in it."""
+    acts = act_readings(talk)
+    return [extract_conversation(talk, student, acts) for student in talk.students]
+
+
 async def extract_transcript(
     work: Work,
     school_id: UUID,
@@ -95,9 +102,9 @@ async def extract_transcript(
     Students in `former` who speak in it no longer get an empty extraction, which takes their old one back.
     """
     talk = await talks.conversation(work, school_id, transcript_id)
-    acts = act_readings(talk)
-    for student in talk.students:
-        await evidence.add_extraction(work, school_id, extract_conversation(talk, student, acts), now)
+    # a day of talk takes seconds to read: other requests go on meanwhile
+    for extraction in await asyncio.to_thread(talk_extractions, talk):
+        await evidence.add_extraction(work, school_id, extraction, now)
     for student in sorted(former - set(talk.students)):
         empty = Extraction(
             student_id=student,
@@ -149,7 +156,8 @@ async def rescore_school(work: Work, school_id: UUID, *, now: datetime) -> int:
         as_of=as_of,
         computed_at=now,
     )
-    return await assessments.add_assessments(work, school_id, assess(by_student, frame))
+    assessed = await asyncio.to_thread(assess, by_student, frame)  # the worker's heartbeat goes on meanwhile
+    return await assessments.add_assessments(work, school_id, assessed)
 
 
 def norms_now(by_student: Mapping[UUID, Sequence[Observable]], now: datetime) -> tuple[datetime, Norms]:

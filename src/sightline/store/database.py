@@ -52,6 +52,7 @@ class Store:
             max_overflow=10,
             pool_timeout=5,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error that is logged must not say who looked at whom
             json_serializer=_encoded,
             json_deserializer=msgspec.json.decode,
             connect_args={
