@@ -179,6 +179,19 @@ async def test_evidence_taken_back_leaves_the_assessment(
     assert all(result.contributions == () for result in newest[town.here.students[0]].results)
 
 
+async def test_a_sitting_sent_again_under_other_ids_counts_once(
+    client: httpx.AsyncClient, town: Town, store: Store
+) -> None:
+    """A client that makes new ids for a retry must not make a child look more certain than one sitting allows."""
+    for _ in range(4):
+        await play(client, town)
+    async with store.work() as work:
+        found = await current_observables(work, town.here.school_id, CATALOG_VERSION)
+    observed = found[town.here.students[0]]
+    assert len({o.sitting_id for o in observed}) == 1
+    assert len(observed) == len({o.indicator for o in observed})
+
+
 async def test_odd_data_never_makes_a_session_unclosable(client: httpx.AsyncClient, town: Town) -> None:
     session = uuid4()
     odd = [

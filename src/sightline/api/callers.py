@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from fastapi import Request
 
@@ -60,11 +59,5 @@ async def sender(request: Request, work: Work) -> tuple[Caller, Sender]:
 
 def _same_site(request: Request, settings: Settings) -> None:
     """A browser says where a request comes from; only our own pages may change anything with the cookie."""
-    origin = request.headers.get("origin")
-    ours = from_our_pages(
-        hosts=frozenset({request.headers.get("host", ""), urlsplit(settings.public_url).netloc}),
-        origin_host=None if origin in {None, "null"} else urlsplit(origin).netloc,
-        fetch_site=request.headers.get("sec-fetch-site"),
-    )
-    if not ours:
+    if not from_our_pages(request.headers, settings.public_url):
         raise NotAllowed("this request came from another site", code="cross_site")

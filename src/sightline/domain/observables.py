@@ -95,11 +95,16 @@ class NotObserved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extraction:
-    """Everything that one catalog version found for one student in one sitting."""
+    """Everything that one catalog version found for one student in one sitting.
+
+    fingerprint: of what happened, without ids; two sittings of a student with the same one are the same sitting
+    sent twice under other ids, and count once.
+    """
 
     student_id: UUID
     source: Source
     sitting_id: UUID
     catalog_version: str
+    fingerprint: str
     observables: tuple[Observable, ...]
     absences: tuple[NotObserved, ...]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time
 from uuid import UUID, uuid5
 
@@ -27,6 +29,7 @@ def extract_session(session: Session) -> Extraction:
         sitting=session.session_id,
         at=session.events[-1].occurred_at,
         found=[(rule.indicator, rule.function(session, rule.indicator.minimum)) for rule in PLAY_RULES],
+        happened=[(e.event_type, e.occurred_at.isoformat(), e.data) for e in session.events],
     )
 
 
@@ -40,6 +43,7 @@ def extract_conversation(talk: Conversation, student: UUID, acts: ActReadings | 
         found=[
             (rule.indicator, rule.function(talk, student, rule.indicator.minimum, acts)) for rule in TALK_RULES
         ],
+        happened=[(u.speaker, u.starts_at.isoformat(), u.text) for u in talk.utterances],
     )
 
 
@@ -60,8 +64,14 @@ def extract_ratings(sitting: UUID, ratings: Iterable[Rating]) -> Extraction:
             for rule in RUBRIC_RULES
             if rule.indicator.skill in by_skill
         ],
+        happened=[str(sitting)],
         rater=latest.rater_id,
     )
+
+
+def fingerprint(happened: Sequence[object]) -> str:
+    """SHA-256 of what happened, in order, as JSON."""
+    return hashlib.sha256(json.dumps(happened, sort_keys=True).encode()).hexdigest()
 
 
 def _extraction(
@@ -71,6 +81,7 @@ def _extraction(
     sitting: UUID,
     at: datetime,
     found: Iterable[tuple[Indicator, Measured | Absence]],
+    happened: Sequence[object],
     rater: UUID | None = None,
 ) -> Extraction:
     observables: list[Observable] = []
@@ -105,6 +116,7 @@ def _extraction(
         source=source,
         sitting_id=sitting,
         catalog_version=CATALOG_VERSION,
+        fingerprint=fingerprint(happened),
         observables=tuple(observables),
         absences=tuple(absences),
     )

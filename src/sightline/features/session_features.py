@@ -1,7 +1,7 @@
 """Telemetry's eight session features by their known names: a number, or null with its reason.
 
-Rates come from the catalog's observables. The counts and the focus time are descriptions of the session that
-feed no estimate; they have their reason, too, when the session gave no opportunity.
+Each is an observable or an absence: four are the catalog's own; four are counts and a time that describe the
+session and feed no estimate, found by the same kind of rule (a value with its opportunities and moments).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sightline.domain.observables import Absence, Extraction, Observable
+from sightline.domain.observables import Absence, Extraction, Measured
 from sightline.domain.records import Event, Session
-from sightline.features.timeline import ATTEMPTS, FAILURES, IDLE_GAP, LEAD_ACTS, OFF_TASK, TEAM_ACTS
+from sightline.features.timeline import ATTEMPTS, FAILURES, IDLE_GAP, LEAD_ACTS, OFF_TASK, TEAM_ACTS, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,51 +26,60 @@ class SessionFeature:
 
 
 def session_features(session: Session, extraction: Extraction) -> tuple[SessionFeature, ...]:
-    """The eight features of one session with at least one event, in their known order."""
+    """The eight features of one session with at least one event, in their known order.
+
+    `time_efficiency` is least over used, in whichever unit the game states both: seconds or steps.
+    """
+    team, lead = TEAM_ACTS | {"turn_taken"}, LEAD_ACTS | TEAM_ACTS | {"turn_taken"}
     return (
-        _observed("task_completion_rate", "tasks_completed", "0 to 1", extraction),
-        _observed("time_efficiency", "efficiency", "0 to 1", extraction),
-        _count("retry_count", ATTEMPTS, FAILURES | ATTEMPTS, session),
-        _observed("recovery_rate", "bounce_back", "0 to 1", extraction),
-        _observed("distraction_resistance", "distraction_resisted", "0 to 1", extraction),
-        _focus(session),
-        _count("collaboration_indicators", TEAM_ACTS, TEAM_ACTS | {"turn_taken"}, session),
-        _count("leadership_indicators", LEAD_ACTS, LEAD_ACTS | TEAM_ACTS | {"turn_taken"}, session),
+        _feature("task_completion_rate", "0 to 1", _of_catalog("tasks_completed", extraction)),
+        _feature("time_efficiency", "0 to 1", _of_catalog("efficiency", extraction)),
+        _feature("retry_count", "count", acts_counted(session, ATTEMPTS, FAILURES | ATTEMPTS)),
+        _feature("recovery_rate", "0 to 1", _of_catalog("bounce_back", extraction)),
+        _feature("distraction_resistance", "0 to 1", _of_catalog("distraction_resisted", extraction)),
+        _feature("focus_duration", "seconds", longest_focus(session)),
+        _feature("collaboration_indicators", "count", acts_counted(session, TEAM_ACTS, team)),
+        _feature("leadership_indicators", "count", acts_counted(session, LEAD_ACTS, lead)),
     )
 
 
-def _observed(name: str, indicator: str, unit: str, extraction: Extraction) -> SessionFeature:
-    found: Observable | None = next((o for o in extraction.observables if o.indicator == indicator), None)
-    if found is not None:
-        return SessionFeature(name, found.measured.value, unit, None, found.measured.opportunities)
-    reason = next(a.reason for a in extraction.absences if a.indicator == indicator)
-    return SessionFeature(name, None, unit, reason, None)
+def _feature(name: str, unit: str, found: Measured | Absence) -> SessionFeature:
+    if isinstance(found, Absence):
+        return SessionFeature(name, None, unit, found, None)
+    return SessionFeature(name, found.value, unit, None, found.opportunities)
 
 
-def _count(name: str, acts: frozenset[str], chances: frozenset[str], session: Session) -> SessionFeature:
-    """How many acts, when the session had any event that makes them possible."""
-    chance = sum(e.event_type in chances for e in session.events)
-    if chance == 0:
-        return SessionFeature(name, None, "count", Absence.NO_OPPORTUNITY, None)
-    return SessionFeature(name, float(sum(e.event_type in acts for e in session.events)), "count", None, chance)
+def _of_catalog(indicator: str, extraction: Extraction) -> Measured | Absence:
+    for observable in extraction.observables:
+        if observable.indicator == indicator:
+            return observable.measured
+    return next(absence.reason for absence in extraction.absences if absence.indicator == indicator)
 
 
-def _focus(session: Session) -> SessionFeature:
+def acts_counted(session: Session, acts: frozenset[str], chances: frozenset[str]) -> Measured | Absence:
+    """How many acts there were, when the session had any event that makes them possible."""
+    found = [event for event in session.events if event.event_type in chances]
+    if not found:
+        return Absence.NO_OPPORTUNITY
+    moments = tuple(moment(event, counted=event.event_type in acts) for event in found)
+    counted = sum(m.counted for m in moments)
+    return Measured(float(counted), len(found), moments, counted=counted)
+
+
+def longest_focus(session: Session) -> Measured | Absence:
     """Longest stretch in seconds without a pause, a distraction or a silence over IDLE_GAP."""
-    longest = 0.0
-    stretches = 0
-    start: datetime | None = None
-    before: Event | None = None
+    stretches: list[tuple[float, Event, Event]] = []
+    start: Event | None = None
+    before: datetime | None = None
     for event in session.events:
-        off = event.event_type in OFF_TASK
-        if before is None or start is None or event.occurred_at - before.occurred_at > IDLE_GAP:
-            start = event.occurred_at
+        if start is None or before is None or event.occurred_at - before > IDLE_GAP:
+            start = event
         else:
-            longest = max(longest, (event.occurred_at - start).total_seconds())
-            stretches += 1
-        if off:
+            stretches.append(((event.occurred_at - start.occurred_at).total_seconds(), start, event))
+        if event.event_type in OFF_TASK:
             start = None
-        before = event
-    if stretches == 0:
-        return SessionFeature("focus_duration", None, "seconds", Absence.TOO_FEW_OPPORTUNITIES, None)
-    return SessionFeature("focus_duration", longest, "seconds", None, stretches)
+        before = event.occurred_at
+    if not stretches:
+        return Absence.TOO_FEW_OPPORTUNITIES
+    seconds, first, last = max(stretches, key=lambda stretch: stretch[0])
+    return Measured(max(seconds, 0.0), len(stretches), (moment(first, counted=True), moment(last, counted=True)))

@@ -14,7 +14,7 @@ from sightline.domain.records import Conversation, Session
 from sightline.domain.skills import Source
 from sightline.errors import NOTHING_HERE, NotFound
 from sightline.features.catalog import CATALOG_VERSION, INDICATORS
-from sightline.features.extraction import extract_conversation, extract_ratings
+from sightline.features.extraction import extract_conversation, extract_ratings, fingerprint
 from sightline.features.extraction import extract_session as rules_of_play
 from sightline.features.session_features import SessionFeature, session_features
 from sightline.ingest.sessions import session_of
@@ -111,6 +111,7 @@ async def extract_transcript(
             source=Source.TALK,
             sitting_id=transcript_id,
             catalog_version=CATALOG_VERSION,
+            fingerprint=fingerprint([str(transcript_id)]),
             observables=(),
             absences=(),
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
 from uuid import UUID
 
 
@@ -91,16 +93,17 @@ def visible_classes(caller: Caller) -> frozenset[UUID] | None:
     return caller.classes if caller.role is Role.TEACHER else None
 
 
-def from_our_pages(*, hosts: frozenset[str], origin_host: str | None, fetch_site: str | None) -> bool:
+def from_our_pages(headers: Mapping[str, str], public_url: str) -> bool:
     """Whether a request that a browser sent with its cookie came from our own pages.
 
-    `origin_host` is the host of `Origin`, None when it is missing or "null" (browsers send "null" from pages
-    that send no referrer); `fetch_site` is `Sec-Fetch-Site`, None in browsers that do not send it. One of the two
-    must speak for us, and neither against.
+    `Origin` (a browser sends "null" from pages that send no referrer) and `Sec-Fetch-Site` (older browsers do not
+    send it) say so: one of the two must speak for us, and neither against. Header names in lower case.
     """
-    if origin_host is None:
-        return fetch_site == "same-origin"
-    return origin_host in hosts and fetch_site in {None, "same-origin"}
+    origin, site = headers.get("origin", "null"), headers.get("sec-fetch-site")
+    if origin == "null":
+        return site == "same-origin"
+    hosts = {headers.get("host"), urlsplit(public_url).netloc}
+    return urlsplit(origin).netloc in hosts and site in {None, "same-origin"}
 
 
 def visible_students(caller: Caller) -> frozenset[UUID] | None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, func, insert, select
+from sqlalchemy import and_, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from sightline.domain.observables import Absence, Extraction, Measured, Moment, NotObserved, Observable
@@ -123,6 +123,7 @@ async def add_extraction(work: Work, school_id: UUID, extraction: Extraction, at
             **key,
             source=extraction.source.value,
             extracted_at=at,
+            fingerprint=extraction.fingerprint,
             content_hash=content_hash,
             absences=[{"indicator": a.indicator, "reason": a.reason.value} for a in extraction.absences],
         )
@@ -148,22 +149,18 @@ def _columns(observable: Observable) -> dict[str, object]:
 
 
 def _newest(school_id: UUID, catalog_version: str) -> Any:
-    """The newest revision of each sitting and student of a school."""
-    return (
-        select(
-            extractions.c.school_id,
-            extractions.c.sitting_id,
-            extractions.c.student_id,
-            extractions.c.catalog_version,
-            func.max(extractions.c.revision).label("revision"),
-        )
+    """The newest revision of each sitting and student of a school; of sittings that are copies, the first id."""
+    newest = (
+        select(extractions)
         .where(extractions.c.school_id == school_id, extractions.c.catalog_version == catalog_version)
-        .group_by(
-            extractions.c.school_id,
-            extractions.c.sitting_id,
-            extractions.c.student_id,
-            extractions.c.catalog_version,
-        )
+        .ext(distinct_on(extractions.c.sitting_id, extractions.c.student_id))
+        .order_by(extractions.c.sitting_id, extractions.c.student_id, extractions.c.revision.desc())
+        .subquery()
+    )
+    return (
+        select(newest)
+        .ext(distinct_on(newest.c.student_id, newest.c.source, newest.c.fingerprint))
+        .order_by(newest.c.student_id, newest.c.source, newest.c.fingerprint, newest.c.sitting_id)
         .subquery()
     )
 

@@ -227,6 +227,7 @@ extractions = _in_school(
     Column("revision", Integer, primary_key=True),
     Column("source", Text, nullable=False),
     Column("extracted_at", MOMENT, nullable=False),
+    Column("fingerprint", Text, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
     Column("absences", JSONB, nullable=False),
     _of_student(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hmac import compare_digest
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,13 +39,7 @@ def drop_session(response: Response, settings: Settings) -> None:
 
 def check_same_site(request: Request, settings: Settings) -> None:
     """Raises NotAllowed for a form that did not come from our own pages, or does not say where from."""
-    origin = request.headers.get("origin")
-    ours = from_our_pages(
-        hosts=frozenset({request.headers.get("host", ""), urlsplit(settings.public_url).netloc}),
-        origin_host=None if origin in {None, "null"} else urlsplit(origin).netloc,
-        fetch_site=request.headers.get("sec-fetch-site"),
-    )
-    if not ours:
+    if not from_our_pages(request.headers, settings.public_url):
         raise NotAllowed("This form was sent from another site, so nothing was done.", code="cross_site")
 
 
