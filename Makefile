@@ -8,7 +8,7 @@ PORT ?= 8460
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: docs help demo demo-stop justhink test check format lint types imports screenshots walkthrough bench lock browser
+.PHONY: simulated docs help demo demo-stop justhink test check format lint types imports screenshots walkthrough bench lock browser
 
 help: ## Print the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ walkthrough: $(VENV)/.dev ## Compare observables with the hand counts in docs/wa
 
 bench: $(VENV)/.dev ## Measure the way through on this machine; prints the tables of docs/performance.md
 	$(BIN)/python bench/way_through.py
+
+simulated: $(VENV)/.dev ## Compare estimates with the known skills of simulated students; prints a table
+	$(BIN)/python bench/simulated_school.py
 
 lock: $(VENV)/.dev ## Pin all requirements with hashes again
 	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt

@@ -15,7 +15,7 @@ from sightline.pipeline import jobs
 from sightline.pipeline.scoring import rescore_school
 from sightline.store.assessments import newest_assessments
 from sightline.store.database import Store
-from sightline.store.evidence import current_observables
+from sightline.store.evidence import current_observables, schools_with_outdated_sittings
 from sightline.store.jobs import QUEUE
 from sightline.store.schema import events, extractions, observables
 
@@ -136,10 +136,13 @@ async def test_an_idle_session_closes_by_itself_and_a_lively_one_does_not(
         assert (answer.json()["closed_at"] is not None) == closed
 
 
-async def test_a_new_catalog_sees_everything_again(client: httpx.AsyncClient, town: Town, store: Store) -> None:
+async def test_a_new_catalog_sees_everything_again_and_then_rests(
+    client: httpx.AsyncClient, town: Town, store: Store
+) -> None:
     await play(client, town)
+    talk = await a_talk(client, town)
+    await unmap(client, town, talk)
     async with store.work() as work:  # as if an older release had extracted it
-        await work.execute(text("set constraints all deferred"))
         for table in (observables, extractions):
             await work.execute(text(f"alter table {table.name} disable trigger all"))
             await work.execute(
@@ -147,16 +150,19 @@ async def test_a_new_catalog_sees_everything_again(client: httpx.AsyncClient, to
             )
             await work.execute(text(f"alter table {table.name} enable trigger all"))
         assert await current_observables(work, town.here.school_id, CATALOG_VERSION) == {}
+        assert town.here.school_id in await schools_with_outdated_sittings(work, CATALOG_VERSION)
     async with store.work() as work:
         await jobs.ask_again(work)
     await work_off(store)
     async with store.work() as work:
-        assert town.here.students[0] in await current_observables(work, town.here.school_id, CATALOG_VERSION)
+        found = await current_observables(work, town.here.school_id, CATALOG_VERSION)
+        assert {o.source for o in found[town.here.students[0]]} == {"game"}, "talk that was taken back stays away"
+        assert {o.source for o in found[town.here.students[1]]} == {"talk"}
+        assert town.here.school_id not in await schools_with_outdated_sittings(work, CATALOG_VERSION)
 
 
-async def test_evidence_taken_back_leaves_the_assessment(
-    client: httpx.AsyncClient, town: Town, store: Store
-) -> None:
+async def a_talk(client: httpx.AsyncClient, town: Town) -> str:
+    """A talk of the first two students, sent and stored; its id."""
     rows = [f"{i},{i},{'AB'[i % 2]},shall we cross here or there {i}?" for i in range(14)]
     talk = {
         "transcript_id": str(uuid4()),
@@ -165,14 +171,28 @@ async def test_evidence_taken_back_leaves_the_assessment(
         "recorded_at": "2026-03-02T09:00:00Z",
         "speakers": {"A": str(town.here.students[0]), "B": str(town.here.students[1])},
     }
-    await client.post("/api/v1/transcripts", json=talk, headers=bearer(town.here.key))
-    await work_off(store)
-    assert await assessed(store, town)
-    await client.put(
-        f"/api/v1/transcripts/{talk['transcript_id']}/speakers",
+    made = await client.post("/api/v1/transcripts", json=talk, headers=bearer(town.here.key))
+    assert made.status_code == 201
+    return str(talk["transcript_id"])
+
+
+async def unmap(client: httpx.AsyncClient, town: Town, talk: str) -> None:
+    """Say that the first student was not the one who spoke."""
+    answer = await client.put(
+        f"/api/v1/transcripts/{talk}/speakers",
         json={"speakers": {"A": None}},
         headers=bearer(town.here.administrator_token),
     )
+    assert answer.status_code == 200
+
+
+async def test_evidence_taken_back_leaves_the_assessment(
+    client: httpx.AsyncClient, town: Town, store: Store
+) -> None:
+    talk = await a_talk(client, town)
+    await work_off(store)
+    assert await assessed(store, town)
+    await unmap(client, town, talk)
     async with store.work() as work:
         await rescore_school(work, town.here.school_id, now=datetime.now(UTC))
         newest = await newest_assessments(work, town.here.school_id, [town.here.students[0]])

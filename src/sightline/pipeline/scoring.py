@@ -174,9 +174,12 @@ async def extract_all(work: Work, school_id: UUID, *, now: datetime) -> None:
     for sitting, _ in await evidence.sittings_of(work, school_id, Source.GAME):
         await telemetry.hold_sittings(work, school_id, [sitting], alone=True)
         await extract_session(work, school_id, sitting, now=now)
-    for sitting in dict.fromkeys(s for s, _ in await evidence.sittings_of(work, school_id, Source.TALK)):
+    spoke: dict[UUID, set[UUID]] = {}
+    for sitting, student in await evidence.sittings_of(work, school_id, Source.TALK):
+        spoke.setdefault(sitting, set()).add(student)
+    for sitting, former in spoke.items():
         await telemetry.hold_sittings(work, school_id, [sitting], alone=True)
-        await extract_transcript(work, school_id, sitting, now=now)
+        await extract_transcript(work, school_id, sitting, former=frozenset(former), now=now)
     for student in dict.fromkeys(s for _, s in await evidence.sittings_of(work, school_id, Source.TEACHER)):
         rated = await evidence.latest_ratings(work, school_id, [student])
         for rater, occasion in sorted({(r.rater_id, r.occasion) for r in rated}):

@@ -59,11 +59,6 @@ async def school_of(work: Work, school_id: UUID) -> School | None:
     return None if row is None else School(row.school_id, row.title, row.simulated, row.created_at)
 
 
-async def school_ids(work: Work) -> list[UUID]:
-    found = await work.execute(select(schools.c.school_id).order_by(schools.c.school_id))
-    return list(found.scalars())
-
-
 async def add_class(work: Work, school_id: UUID, class_id: UUID, title: str) -> None:
     await work.execute(insert(classes).values(school_id=school_id, class_id=class_id, title=title))
 
