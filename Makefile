@@ -82,6 +82,9 @@ bench: $(VENV)/.dev ## Measure the way through on this machine; prints the table
 simulated: $(VENV)/.dev ## Compare estimates with the known skills of simulated students; prints a table
 	$(BIN)/python bench/simulated_school.py
 
+campaign-%: $(VENV)/.dev
+	$(BIN)/python -m campaigns.$* $(CAMPAIGN)
+
 lock: $(VENV)/.dev ## Pin all requirements with hashes again
 	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/dev.txt
