@@ -9,7 +9,8 @@ SightlineError
 │   ├── TooLarge          over a limit that the message names
 │   └── CardInvalid       a parameter card whose checksum or shape is wrong
 ├── SettingsRefused       the settings are unsafe or incomplete; the program does not start
-└── DatabaseUnavailable   PostgreSQL cannot be reached or started
+├── DatabaseUnavailable   PostgreSQL cannot be reached or started
+└── Busy                  more is waiting than can be stored in time; over HTTP 503 with Retry-After
 
 A reject of one event is no error: it is a value that goes back to its sender (`ingest`).
 """
@@ -85,3 +86,9 @@ class DatabaseUnavailable(SightlineError):
     """PostgreSQL cannot be reached or started."""
 
     code = "database_unavailable"
+
+
+class Busy(SightlineError):
+    """More is waiting than can be stored in time."""
+
+    code = "busy"

@@ -74,7 +74,7 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("9 levels of data", {"data": nested(9)}, "too_deep", "/data/a/a/a/a/a/a/a/a"),
     ("type with capitals", {"event_type": "Quest"}, "invalid_name", "/event_type"),
     ("type of 101 letters", {"event_type": "a" * 101}, "invalid_length", "/event_type"),
-    ("data that is a list", {"data": []}, "invalid_type", ""),
+    ("data that is a list", {"data": []}, "invalid_type", "/data"),
     ("NUL in text", {"data": {"text": "a\x00b"}}, "nul_character", ""),
     ("NUL in a personal key", {"data": {"\x00email": 1}}, "nul_character", ""),
     ("a name", {"data": {"playerName": "x"}}, "personal_data", "/data/playerName"),

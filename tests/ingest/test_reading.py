@@ -17,12 +17,15 @@ from builders import START, wire_batch, wire_event
 from sightline.domain.records import Event
 from sightline.errors import BadInput, TooLarge
 from sightline.features.extraction import extract_session
-from sightline.ingest.events import Reject, content_hash, corrected, is_personal, read_batch, read_event
+from sightline.ingest.events import Reject, Taken, judge_one, read_batch, read_event
 from sightline.ingest.justhink import CHILDREN, play_of, read_log
+from sightline.ingest.personal import is_personal
 from sightline.ingest.ratings import read_ratings
 from sightline.ingest.sessions import session_of
 from sightline.ingest.splitting import split_batch
+from sightline.ingest.times import clock_of, microseconds, moment
 from sightline.ingest.transcripts import Turn, read_transcript
+from sightline.store.event_rows import pack
 
 NOW = datetime(2026, 3, 9, tzinfo=UTC)
 JSON = st.recursive(
@@ -38,10 +41,10 @@ def test_any_events_are_judged_one_by_one(events: list[Any]) -> None:
     good = wire_event(uuid4(), uuid4())
     body = json.dumps(wire_batch([good, *events, good])).encode()
     batch = read_batch(body)
-    judged = [read_event(bytes(raw), received_at=NOW, sent_at=None) for raw in batch.events]
+    judged = [judge_one(event, clock_of(NOW, None)) for event in batch.events]
     assert len(judged) == len(events) + 2
-    assert isinstance(judged[0], Event)
-    assert isinstance(judged[-1], Event)
+    assert isinstance(judged[0], Taken)
+    assert isinstance(judged[-1], Taken)
     for one in judged[1:-1]:
         assert isinstance(one, Reject)
         assert one.code
@@ -88,7 +91,7 @@ def test_too_many_events_are_named() -> None:
 @given(st.timedeltas(timedelta(days=-30), timedelta(days=30)), st.timedeltas(timedelta(0), timedelta(hours=72)))
 def test_a_wrong_clock_keeps_every_distance(skew: timedelta, age: timedelta) -> None:
     stated, sent_at = NOW + skew - age, NOW + skew
-    found = corrected(stated, received_at=NOW, sent_at=sent_at)
+    found = moment(microseconds(stated) + clock_of(NOW, sent_at).shift_us)
     assert abs(found - (NOW - age)) <= timedelta(seconds=2)
 
 
@@ -110,10 +113,15 @@ def test_a_resend_has_the_same_content_hash_whatever_the_key_order_and_zone() ->
     student, session = uuid4(), uuid4()
     event = wire_event(student, session, data={"a": 1, "b": 2}, timestamp="2026-03-02T10:00:00+01:00")
     other = event | {"data": {"b": 2, "a": 1}, "timestamp": "2026-03-02T09:00:00Z"}
-    one, two = (read_event(msgspec.json.encode(e), received_at=NOW, sent_at=None) for e in (event, other))
-    assert isinstance(one, Event)
-    assert isinstance(two, Event)
-    assert content_hash(one) == content_hash(two)
+    one, two, third = (hashed(e) for e in (event, other, event | {"data": {"a": 1, "b": 3}}))
+    assert one == two
+    assert one != third
+
+
+def hashed(event: dict[str, Any]) -> bytes:
+    taken = judge_one(msgspec.json.encode(event), clock_of(NOW, None))
+    assert isinstance(taken, Taken)
+    return pack(taken, school_id=uuid4(), received_us=0, sent_by=uuid4()).content_hash
 
 
 VTT = """WEBVTT

@@ -11,8 +11,11 @@ import msgspec
 from sightline.demo.generator import simulate
 from sightline.ingest.events import read_batch
 from sightline.ingest.ratings import read_ratings
-from sightline.pipeline.receiving import Sender, close_session, receive_batch
+from sightline.pipeline.closing import close_session
+from sightline.pipeline.gathering import Gatherer
+from sightline.pipeline.receiving import batch_arrival
 from sightline.pipeline.scoring import rescore_school
+from sightline.pipeline.senders import Sender
 from sightline.pipeline.talk_and_ratings import receive_ratings
 from sightline.security.access import Role
 from sightline.store import people
@@ -61,7 +64,7 @@ async def a_played_school(store: Store) -> Played:
             (place.administrator, Role.ADMINISTRATOR, []),
         ):
             await people.add_staff(work, place.school_id, staff, f"The {role.value}", role, teaches)
-    sender = Sender(place.school_id, uuid4())
+    sender, gatherer = Sender(place.school_id, uuid4()), Gatherer(store)
     for session in simulated.sessions:
         batch = {
             "batch_id": str(uuid4()),
@@ -69,9 +72,9 @@ async def a_played_school(store: Store) -> Played:
             "sent_at": NOW.isoformat(),
             "events": session.events,
         }
+        sent = read_batch(msgspec.json.encode(batch))
+        await gatherer.submit(batch_arrival(sender, sent, received_at=NOW, verbose=False))
         async with store.work() as work:
-            sent = read_batch(msgspec.json.encode(batch))
-            await receive_batch(work, sender, sent, received_at=NOW, verbose=False)
             await close_session(work, place.school_id, UUID(session.session_id), now=NOW, reason="test")
     cells = [
         {

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from sightline import __version__
 from sightline.api import results, talk_and_ratings, telemetry
-from sightline.api.callers import Doors, doors, now, signed_in
+from sightline.api.callers import doors, now, open_doors, signed_in
 from sightline.api.problems import answer_problems, described_problem
 from sightline.errors import DatabaseUnavailable
 from sightline.pipeline.signing_in import sign_out
@@ -109,7 +109,7 @@ def api(store: Store, settings: Settings) -> FastAPI:
             "5XX": described_problem("Something is wrong here; Retry-After says when to try again"),
         },
     )
-    app.state.doors = Doors(store, settings)
+    app.state.doors = open_doors(store, settings)
     answer_problems(app)
     for routes in (telemetry.routes, talk_and_ratings.routes, results.routes, about):
         app.include_router(routes)

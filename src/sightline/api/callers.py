@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from fastapi import Request
 
 from sightline.errors import NotAllowed, NotSignedIn
-from sightline.pipeline.receiving import Sender
+from sightline.pipeline.gathering import Gatherer
+from sightline.pipeline.senders import Sender, SenderCache
 from sightline.pipeline.signing_in import SignedIn, who
 from sightline.security.access import Caller, from_our_pages
 from sightline.security.identity import COOKIE, CredentialKind, kind_of
@@ -24,6 +25,12 @@ class Doors:
 
     store: Store
     settings: Settings
+    senders: SenderCache
+    gatherer: Gatherer
+
+
+def open_doors(store: Store, settings: Settings) -> Doors:
+    return Doors(store, settings, SenderCache(store, settings.checked_secret()), Gatherer(store))
 
 
 def doors(request: Request) -> Doors:
@@ -52,9 +59,14 @@ async def caller(request: Request, work: Work) -> Caller:
     return (await signed_in(request, work)).caller
 
 
-async def sender(request: Request, work: Work) -> tuple[Caller, Sender]:
-    found = await signed_in(request, work)
-    return found.caller, Sender(found.caller.school_id, found.credential_id)
+async def sender(request: Request, token: str | None = None) -> Sender:
+    """Who sends events: the bearer of the request or, without one, of the launch token in its body."""
+    scheme, _, stated = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and stated:
+        token = stated.strip()
+    if not token:
+        raise NotSignedIn("send a credential: Authorization: Bearer <server key or launch token>")
+    return await doors(request).senders.sender(token)
 
 
 def _same_site(request: Request, settings: Settings) -> None:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from sightline.errors import (
     BadInput,
+    Busy,
     Conflict,
     DatabaseUnavailable,
     NotAllowed,
@@ -33,6 +34,7 @@ STATUS: tuple[tuple[type[SightlineError], HTTPStatus], ...] = (
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (BadInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (DatabaseUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (Busy, HTTPStatus.SERVICE_UNAVAILABLE),
     (SightlineError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
 """First match wins; the tree in `errors` decides the order."""

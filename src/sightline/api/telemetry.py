@@ -17,7 +17,7 @@ from sightline.api.edge import read_body
 from sightline.api.problems import problem
 from sightline.errors import NOTHING_HERE, NotFound
 from sightline.ingest.events import WireBatch, WireEvent, read_batch
-from sightline.pipeline import reading, receiving
+from sightline.pipeline import closing, reading, receiving
 from sightline.pipeline.reading import Purpose, allow
 from sightline.pipeline.scoring import SessionExtract
 from sightline.security.access import Act
@@ -100,11 +100,12 @@ def _json(content: object, status: int) -> Response:
 )
 async def send_event(request: Request) -> Response:
     """Store one event. 201 when it is stored or was already, 409 for the same id with other content, 422 else."""
+    gatherer = doors(request).gatherer
+    gatherer.check()
+    sending = await sender(request)
     body = await read_body(request)
-    async with doors(request).store.work() as work:
-        asking, sending = await sender(request, work)
-        allow(asking, Act.SEND_EVENTS)
-        answer = await receiving.receive_event(work, sending, body, received_at=now())
+    arrived = receiving.arrival(sending, [body], envelope=None, received_at=now(), verbose=True)
+    answer = await gatherer.submit(arrived)
     result = answer.results[0]
     if result.status in {"rejected", "conflict"}:
         status = HTTPStatus.CONFLICT if result.status == "conflict" else HTTPStatus.UNPROCESSABLE_ENTITY
@@ -123,11 +124,12 @@ async def send_event(request: Request) -> Response:
 )
 async def send_batch(request: Request, *, verbose: Annotated[bool, Query()] = False) -> Response:
     """Store up to 1,000 events. One bad event never sinks its batch; answered means committed."""
+    gatherer = doors(request).gatherer
+    gatherer.check()
+    sending = await sender(request)
     body = await read_body(request)
-    async with doors(request).store.work() as work:
-        asking, sending = await sender(request, work)
-        allow(asking, Act.SEND_EVENTS)
-        answer = await receiving.receive_batch(work, sending, read_batch(body), received_at=now(), verbose=verbose)
+    arrived = receiving.batch_arrival(sending, read_batch(body), received_at=now(), verbose=verbose)
+    answer = await gatherer.submit(arrived)
     return _json(answer, HTTPStatus.CREATED if answer.status == "processed" else HTTPStatus.MULTI_STATUS)
 
 
@@ -150,9 +152,8 @@ async def rejects(
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> Response:
     """Events of this credential that were not taken, oldest first, with the reason for each."""
+    sending = await sender(request)
     async with doors(request).store.work() as work:
-        asking, sending = await sender(request, work)
-        allow(asking, Act.SEND_EVENTS)
         found = await telemetry.rejects_of(
             work, sending.school_id, sending.credential_id, after=cursor, limit=limit
         )
@@ -169,7 +170,7 @@ async def close_session(request: Request, session_id: UUID) -> SessionAnswer:
     async with doors(request).store.work() as work:
         asking = await caller(request, work)
         allow(asking, Act.SEND_EVENTS)
-        extract = await receiving.close_session(work, asking.school_id, session_id, now=now(), reason="asked")
+        extract = await closing.close_session(work, asking.school_id, session_id, now=now(), reason="asked")
     return session_answer(extract)
 
 

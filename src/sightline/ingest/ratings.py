@@ -11,7 +11,7 @@ import msgspec
 
 from sightline.domain.skills import Skill
 from sightline.errors import BadInput
-from sightline.ingest.events import EARLIEST, in_utc
+from sightline.ingest.times import EARLIEST, in_utc
 
 MAX_RATINGS = 1_000
 NOT_SEEN = "not seen"

@@ -57,7 +57,7 @@ def worker(store: Store) -> procrastinate.App:
     A task never runs twice at once on the same thing: it takes that thing's lock in the database, which a killed
     worker cannot keep.
     """
-    from sightline.pipeline import receiving, scoring  # noqa: PLC0415 - they ask for jobs, and import this
+    from sightline.pipeline import closing, scoring  # noqa: PLC0415 - they ask for jobs, and import this
 
     app = jobs_app(store.url)
 
@@ -86,7 +86,7 @@ def worker(store: Store) -> procrastinate.App:
     async def close(school_id: str, session_id: str) -> None:
         now = datetime.now(UTC)
         async with store.work() as work:
-            await receiving.close_idle_session(work, UUID(school_id), UUID(session_id), now=now, idle=IDLE)
+            await closing.close_idle_session(work, UUID(school_id), UUID(session_id), now=now, idle=IDLE)
 
     @app.periodic(cron="* * * * *")
     @app.task(name="tidy", queue=QUEUE, queueing_lock="tidy", pass_context=False)

@@ -1,21 +1,47 @@
-"""Telemetry in: one request is one transaction, and what is answered is committed."""
+"""Telemetry in: what each event of a request becomes, and the one transaction that stores a group of requests."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
-from sightline.domain.records import Event
-from sightline.errors import NOTHING_HERE, NotFound
+import msgspec
+
 from sightline.ingest.event_types import KNOWN_TYPES
-from sightline.ingest.events import Reject, WireBatch, content_hash, read_event
+from sightline.ingest.events import Envelope, Reject, SentBatch, WireEvent, judge_one
+from sightline.ingest.times import clock_of
 from sightline.pipeline import jobs
-from sightline.pipeline.scoring import SessionExtract, extract_session
-from sightline.store import people, telemetry
+from sightline.pipeline.roll import Roll
+from sightline.pipeline.senders import Sender
+from sightline.store import arrivals, telemetry
+from sightline.store.arrivals import KeptBatch, Key
 from sightline.store.database import Work
+from sightline.store.event_rows import EventRow, pack
+
+UNKNOWN_STUDENT = (
+    "unknown_student",
+    "/student_id",
+    "no student of this school has this id; add the student to the roster, then send again",
+)
+NOT_OF_LAUNCH = (
+    "student_of_another_launch",
+    "/student_id",
+    "this launch token is for one student, and the event names another; ask for a launch of that student",
+)
+OTHERS_SESSION = (
+    "session_of_another_student",
+    "/session_id",
+    "this session belongs to another student; use a new session id for each student",
+)
+OTHER_CONTENT = (
+    "same_id_other_content",
+    "/event_id",
+    "an event of this id with other content is stored and stays; give a new event a new id",
+)
+UNSTORABLE = ("unstorable", "", "the database cannot hold this event; leave out unusual characters and numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,213 +68,286 @@ class BatchAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """The credential that sends, and its school."""
+class Arrival:
+    """The events of one request, judged and packed as far as that goes without a database.
 
-    school_id: UUID
-    credential_id: UUID
+    `owners` are the distinct (session, student) pairs in the order of the events.
+    """
 
-
-async def receive_batch(
-    work: Work, sender: Sender, batch: WireBatch, *, received_at: datetime, verbose: bool
-) -> BatchAnswer:
-    """Store a batch, each event judged alone, and keep what became of it under its id."""
-    answer = await _receive(
-        work,
-        sender,
-        [bytes(raw) for raw in batch.events],
-        batch_id=batch.batch_id,
-        sent_at=batch.sent_at,
-        received_at=received_at,
-        verbose=verbose,
-    )
-    await telemetry.add_batch(
-        work,
-        sender.school_id,
-        sender.credential_id,
-        batch_id=batch.batch_id,
-        received_at=received_at,
-        client_version=batch.client_version,
-        answer=asdict(answer),
-    )
-    return answer
+    sender: Sender
+    items: Sequence[EventRow | Reject]
+    owners: tuple[tuple[UUID, UUID], ...]
+    received_at: datetime
+    envelope: Envelope | None
+    verbose: bool
 
 
-async def receive_event(work: Work, sender: Sender, raw: bytes, *, received_at: datetime) -> BatchAnswer:
-    """Store a single event; it has no `sent_at`, so its time stands as stated."""
-    return await _receive(work, sender, [raw], batch_id=None, sent_at=None, received_at=received_at, verbose=True)
-
-
-async def _receive(
-    work: Work,
+def arrival(
     sender: Sender,
-    raws: Sequence[bytes],
+    events: Iterable[WireEvent | bytes],
     *,
-    batch_id: UUID | None,
-    sent_at: datetime | None,
+    envelope: Envelope | None,
     received_at: datetime,
     verbose: bool,
-) -> BatchAnswer:
-    judged: list[Event | Reject] = [read_event(raw, received_at=received_at, sent_at=sent_at) for raw in raws]
-    judged = await _checked(work, sender.school_id, judged, received_at)
-    first: dict[UUID, tuple[Event, bytes]] = {}
-    hashes: list[bytes | None] = []
-    for one in judged:
-        if isinstance(one, Reject):
-            hashes.append(None)
+) -> Arrival:
+    """Judge and pack the events of a request. One without an envelope has no `sent_at`: its time stands."""
+    clock = clock_of(received_at, None if envelope is None else envelope.sent_at)
+    items: list[EventRow | Reject] = []
+    owners: dict[tuple[UUID, UUID], None] = {}
+    session = student = None
+    for event in events:
+        taken = judge_one(event, clock)
+        if isinstance(taken, Reject):
+            items.append(taken)
             continue
-        said = content_hash(one)
-        hashes.append(said)
-        first.setdefault(one.event_id, (one, said))
-    fresh, stored = await telemetry.add_events(work, sender.school_id, list(first.values()), received_at)
-    results = _results(judged, hashes, fresh, stored, {k: said for k, (_, said) in first.items()})
-    await _keep_rejects(work, sender, batch_id, received_at, results)
-    await _recompute_closed(work, sender.school_id, [first[i][0] for i in sorted(fresh)])
-    return _answer(batch_id, results, verbose=verbose)
+        wire = taken.wire
+        if wire.session_id != session or wire.student_id != student:
+            session, student = wire.session_id, wire.student_id
+            if sender.student_id is not None and student != sender.student_id:
+                items.append(Reject(str(wire.event_id), *NOT_OF_LAUNCH))
+                session = student = None
+                continue
+            owners[session, student] = None
+        items.append(
+            pack(taken, school_id=sender.school_id, received_us=clock.received_us, sent_by=sender.credential_id)
+        )
+    return Arrival(sender, items, tuple(owners), received_at, envelope, verbose)
 
 
-async def _checked(
-    work: Work, school_id: UUID, judged: Sequence[Event | Reject], received_at: datetime
-) -> list[Event | Reject]:
-    """Reject events of unknown students and of other students' sessions; make the sessions that are new."""
-    good = [e for e in judged if isinstance(e, Event)]
-    known = await people.known_students(work, school_id, {e.student_id for e in good})
-    owners: dict[UUID, UUID] = {}
-    for event in good:
-        if event.student_id in known:
-            owners.setdefault(event.session_id, event.student_id)
-    await telemetry.hold_sittings(work, school_id, list(owners), alone=False)
-    states = await telemetry.open_sessions(work, school_id, owners, received_at)
-    checked: list[Event | Reject] = []
-    for one in judged:
-        if isinstance(one, Reject):
-            checked.append(one)
-        elif one.student_id not in known:
-            checked.append(
-                Reject(
-                    str(one.event_id),
-                    "unknown_student",
-                    "/student_id",
-                    "no student of this school has this id; add the student to the roster, then send again",
-                )
-            )
-        elif states[one.session_id].student_id != one.student_id:
-            checked.append(
-                Reject(
-                    str(one.event_id),
-                    "session_of_another_student",
-                    "/session_id",
-                    "this session belongs to another student; use a new session id for each student",
-                )
-            )
+def batch_arrival(sender: Sender, sent: SentBatch, *, received_at: datetime, verbose: bool) -> Arrival:
+    return arrival(sender, sent.events, envelope=sent.envelope, received_at=received_at, verbose=verbose)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a group's transaction did: an answer for each arrival, None for those whose sessions are held alone."""
+
+    answers: list[BatchAnswer | None]
+    owners: Mapping[Key, UUID]
+
+
+async def store_group(
+    work: Work, group: Sequence[Arrival], roll: Roll, *, merge: bool, careful: bool = False
+) -> Stored:
+    """Store the events of several requests in one transaction, and what became of each.
+
+    Without `merge` all events must be new: psycopg.errors.UniqueViolation says that one was not, and nothing is
+    stored. `careful` finds out which rows the database refuses, one by one.
+    """
+    known = await _students(work, group, roll)
+    sittings = {(a.sender.school_id, session) for a in group for session, _ in a.owners}
+    busy = await arrivals.try_hold(work, list(sittings)) if sittings else set()
+    here = [a for a in group if not any((a.sender.school_id, session) in busy for session, _ in a.owners)]
+    owners = await _owners(work, here, known, roll)
+    judged = [_owned(a, known, owners) for a in here]
+    if careful:
+        judged = [await _storable(work, items) for items in judged]
+    fates = await _append(work, here, judged, merge=merge)
+    answers = [_answer(*settled) for settled in zip(here, judged, fates, strict=True)]
+    await _keep(work, here, fates, answers)
+    await _recompute_closed(work, here, judged, fates)
+    waiting = iter(answers)
+    kept = {id(a) for a in here}
+    return Stored([next(waiting) if id(a) in kept else None for a in group], owners)
+
+
+async def _students(work: Work, group: Sequence[Arrival], roll: Roll) -> set[Key]:
+    """The (school, student) pairs of a group that are there."""
+    named = {(a.sender.school_id, student) for a in group for _, student in a.owners}
+    unsure = roll.unsure_students(named)
+    if not unsure:
+        return named
+    asked = roll.now()
+    there = await arrivals.known_students(work, unsure)
+    roll.saw_students(there, asked)
+    return (named - set(unsure)) | there
+
+
+async def _owners(work: Work, group: Sequence[Arrival], known: set[Key], roll: Roll) -> Mapping[Key, UUID]:
+    """Whose each session of a group is; those that are new belong to the first known student who names them."""
+    claims: dict[Key, UUID] = {}
+    for one in group:
+        school = one.sender.school_id
+        for session, student in one.owners:
+            if (school, student) in known:
+                claims.setdefault((school, session), student)
+    owners = {session: owner for session in claims if (owner := roll.owner(session)) is not None}
+    new = {session: student for session, student in claims.items() if session not in owners}
+    return owners | await arrivals.open_sessions(work, new, group[0].received_at) if new else owners
+
+
+def _owned(one: Arrival, known: set[Key], owners: Mapping[Key, UUID]) -> Sequence[EventRow | Reject]:
+    """The arrival's items, those of unknown students and of other students' sessions rejected."""
+    school = one.sender.school_id
+    refused: dict[tuple[UUID, UUID], tuple[str, str, str]] = {}
+    for session, student in one.owners:
+        if (school, student) not in known:
+            refused[session, student] = UNKNOWN_STUDENT
+        elif owners[school, session] != student:
+            refused[session, student] = OTHERS_SESSION
+    if not refused:
+        return one.items
+    return [
+        item
+        if isinstance(item, Reject) or (why := refused.get((item.session_id, item.student_id))) is None
+        else Reject(str(item.event_id), *why)
+        for item in one.items
+    ]
+
+
+async def _storable(work: Work, items: Sequence[EventRow | Reject]) -> list[EventRow | Reject]:
+    refused = await arrivals.refused_rows(work, [item for item in items if isinstance(item, EventRow)])
+    return [
+        Reject(str(item.event_id), *UNSTORABLE)
+        if isinstance(item, EventRow) and item.event_id in refused
+        else item
+        for item in items
+    ]
+
+
+Fate = EventResult | None
+"""What became of one item; None for an event that was created and has a type that the rules know: most of them."""
+
+
+async def _append(
+    work: Work, group: Sequence[Arrival], judged: Sequence[Sequence[EventRow | Reject]], *, merge: bool
+) -> list[list[Fate]]:
+    """Append what is new and say of each item what became of it."""
+    rows = [item for items in judged for item in items if isinstance(item, EventRow)]
+    if not merge and len({row.event_id.int for row in rows}) == len(rows):
+        if rows:
+            await arrivals.copy_events(work, rows)
+        return [[_created_or_rejected(item) for item in items] for items in judged]
+    first: dict[Key, EventRow] = {}
+    for one, items in zip(group, judged, strict=True):
+        for item in items:
+            if isinstance(item, EventRow):
+                first.setdefault((one.sender.school_id, item.event_id), item)
+    if merge:
+        created = await arrivals.merge_events(work, list(first.values()))
+    else:
+        await arrivals.copy_events(work, list(first.values()))
+        created = set(first)
+    stored = await arrivals.stored_hashes(work, sorted(first.keys() - created))
+    said = {key: stored.get(key, row.content_hash) for key, row in first.items()}
+    return [_fates(one.sender.school_id, items, created, said) for one, items in zip(group, judged, strict=True)]
+
+
+def _created_or_rejected(item: EventRow | Reject) -> Fate:
+    if isinstance(item, Reject):
+        return EventResult(item.event_id, "rejected", item.code, item.pointer, item.detail)
+    if item.event_type in KNOWN_TYPES:
+        return None
+    detail = "stored and counted, but no rule reads this type"
+    return EventResult(str(item.event_id), "created", "unknown_type", None, detail)
+
+
+def _fates(
+    school: UUID, items: Sequence[EventRow | Reject], unseen: set[Key], said: Mapping[Key, bytes]
+) -> list[Fate]:
+    """What became of each item; the first of a new id is the one that was created, and leaves `unseen`."""
+    fates: list[Fate] = []
+    for item in items:
+        if isinstance(item, Reject):
+            fates.append(_created_or_rejected(item))
+            continue
+        key = (school, item.event_id)
+        if key in unseen:
+            unseen.remove(key)
+            fates.append(_created_or_rejected(item))
+        elif item.content_hash == said[key]:
+            fates.append(EventResult(str(item.event_id), "duplicate"))
         else:
-            checked.append(one)
-    return checked
+            fates.append(EventResult(str(item.event_id), "conflict", *OTHER_CONTENT))
+    return fates
 
 
-def _results(
-    judged: Sequence[Event | Reject],
-    hashes: Sequence[bytes | None],
-    fresh: set[UUID],
-    stored: Mapping[UUID, bytes],
-    first_said: Mapping[UUID, bytes],
-) -> list[EventResult]:
-    unseen = set(fresh)
-    results: list[EventResult] = []
-    for one, said in zip(judged, hashes, strict=True):
-        if isinstance(one, Reject):
-            results.append(EventResult(one.event_id, "rejected", one.code, one.pointer, one.detail))
-        elif one.event_id in unseen:
-            unseen.remove(one.event_id)
-            note = None if one.event_type in KNOWN_TYPES else "unknown_type"
-            detail = None if note is None else "stored and counted, but no rule reads this type"
-            results.append(EventResult(str(one.event_id), "created", note, None, detail))
-        elif said == stored.get(one.event_id, first_said[one.event_id]):
-            results.append(EventResult(str(one.event_id), "duplicate"))
-        else:
-            results.append(
-                EventResult(
-                    str(one.event_id),
-                    "conflict",
-                    "same_id_other_content",
-                    "/event_id",
-                    "an event of this id with other content is stored and stays; give a new event a new id",
-                )
-            )
-    return results
-
-
-async def _keep_rejects(
-    work: Work, sender: Sender, batch_id: UUID | None, received_at: datetime, results: Sequence[EventResult]
+async def _keep(
+    work: Work, group: Sequence[Arrival], fates: Sequence[Sequence[Fate]], answers: Sequence[BatchAnswer]
 ) -> None:
+    """Keep what became of each batch under its id, and each event that was not taken for its sender."""
+    await arrivals.add_batches(
+        work,
+        [
+            KeptBatch(
+                school_id=one.sender.school_id,
+                batch_id=one.envelope.batch_id,
+                credential_id=one.sender.credential_id,
+                launch_id=one.sender.launch_id,
+                received_at=one.received_at,
+                client_version=one.envelope.client_version,
+                answer=msgspec.json.encode(answer).decode(),
+            )
+            for one, answer in zip(group, answers, strict=True)
+            if one.envelope is not None
+        ],
+    )
     await telemetry.keep_rejects(
         work,
         [
             {
-                "school_id": sender.school_id,
-                "credential_id": sender.credential_id,
-                "batch_id": batch_id,
-                "received_at": received_at,
+                "school_id": one.sender.school_id,
+                "credential_id": one.sender.credential_id,
+                "launch_id": one.sender.launch_id,
+                "batch_id": None if one.envelope is None else one.envelope.batch_id,
+                "received_at": one.received_at,
                 "event_id": r.event_id,
+                "event_type": item.event_type if isinstance(item, EventRow) else None,
                 "code": r.code,
                 "pointer": r.pointer or "",
                 "detail": r.detail,
             }
-            for r in results
-            if r.status in {"rejected", "conflict"}
+            for one, results in zip(group, fates, strict=True)
+            for item, r in zip(one.items, results, strict=True)
+            if r is not None and r.status in {"rejected", "conflict"}
         ],
     )
 
 
-async def _recompute_closed(work: Work, school_id: UUID, created: Sequence[Event]) -> None:
+async def _recompute_closed(
+    work: Work,
+    group: Sequence[Arrival],
+    judged: Sequence[Sequence[EventRow | Reject]],
+    fates: Sequence[Sequence[Fate]],
+) -> None:
     """Late events reopen nothing; their sessions' observables are recomputed by a job."""
-    states = await telemetry.session_states(work, school_id, sorted({e.session_id for e in created}))
-    for state in states:
-        if state.closed_at is not None:
-            await jobs.ask_extraction(work, school_id, state.session_id)
+    sittings = {(one.sender.school_id, session) for one in group for session, _ in one.owners}
+    closed = await arrivals.closed_among(work, list(sittings)) if sittings else set()
+    if not closed:
+        return
+    late = {
+        (one.sender.school_id, item.session_id)
+        for one, items, results in zip(group, judged, fates, strict=True)
+        for item, result in zip(items, results, strict=True)
+        if isinstance(item, EventRow) and (result is None or result.status == "created")
+    }
+    for school, session in sorted(late & closed):
+        await jobs.ask_extraction(work, school, session)
 
 
-def _answer(batch_id: UUID | None, results: Sequence[EventResult], *, verbose: bool) -> BatchAnswer:
-    seen = Counter(r.status for r in results)
+def _answer(one: Arrival, items: Sequence[EventRow | Reject], fates: Sequence[Fate]) -> BatchAnswer:
+    seen = Counter("created" if fate is None else fate.status for fate in fates)
     counts = {status: seen[status] for status in ("created", "duplicate", "conflict", "rejected")}
     received = counts["created"] + counts["duplicate"]
     refused = counts["conflict"] + counts["rejected"]
-    unknown = sum(r.code == "unknown_type" for r in results)
-    message = f"{received} of {len(results)} events are stored"
+    unknown = sum(fate is not None and fate.code == "unknown_type" for fate in fates)
+    message = f"{received} of {len(fates)} events are stored"
     if refused:
         message += f"; {refused} are not, each with its reason in results"
     if unknown:
         message += f"; {unknown} have a type that no rule reads"
+    if one.verbose:
+        results = [
+            EventResult(str(item.event_id), "created") if fate is None else fate
+            for item, fate in zip(items, fates, strict=True)
+        ]
+    else:
+        results = [fate for fate in fates if fate is not None and fate.status != "created"]
     return BatchAnswer(
         status="partial" if refused else "processed",
         received_count=received,
-        batch_id=batch_id,
+        batch_id=None if one.envelope is None else one.envelope.batch_id,
         message=message,
         counts=counts,
-        results=tuple(r for r in results if verbose or r.status != "created"),
+        results=tuple(results),
     )
-
-
-async def close_idle_session(
-    work: Work, school_id: UUID, session_id: UUID, *, now: datetime, idle: timedelta
-) -> None:
-    """Close a session unless an event came, or somebody closed it, since it was found idle."""
-    await telemetry.hold_sittings(work, school_id, [session_id], alone=True)
-    if (school_id, session_id) in await telemetry.idle_sessions(work, now - idle, session_id=session_id):
-        await close_session(work, school_id, session_id, now=now, reason="idle")
-
-
-async def close_session(
-    work: Work, school_id: UUID, session_id: UUID, *, now: datetime, reason: str
-) -> SessionExtract:
-    """Close a session and extract its observables; closing again gives the same answer.
-
-    Raises NotFound for a session of which no event is stored.
-    """
-    await telemetry.hold_sittings(work, school_id, [session_id], alone=True)
-    if not await telemetry.session_states(work, school_id, [session_id]):
-        raise NotFound(NOTHING_HERE)
-    await telemetry.close_session(work, school_id, session_id, now, reason)
-    extract = await extract_session(work, school_id, session_id, now=now)
-    await jobs.ask_rescore(work, school_id, now)
-    return extract

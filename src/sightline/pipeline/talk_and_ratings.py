@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 from sightline.domain.records import Rating
 from sightline.errors import NOTHING_HERE, BadInput, Conflict, NotFound
-from sightline.ingest.events import EARLIEST, in_utc
 from sightline.ingest.ratings import WireRating
+from sightline.ingest.times import EARLIEST, in_utc
 from sightline.ingest.transcripts import UNKNOWN, read_transcript, utterances_of
 from sightline.pipeline import jobs
 from sightline.pipeline.scoring import extract_occasion, extract_transcript, occasion_id

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, make_url, text
@@ -25,6 +26,9 @@ MIGRATION_LOCK = 7_305_019_412
 
 ANSWER_TIMEOUT_MS = 20_000
 """A statement that runs longer than this is ended, so that no request hangs."""
+
+UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError)
+"""What says that the database is not there, through SQLAlchemy or on the driver's own connection."""
 
 
 def _encoded(value: Any) -> str:
@@ -70,7 +74,7 @@ class Store:
         try:
             async with self.engine.begin() as connection:
                 yield connection
-        except (OperationalError, InterfaceError, PoolTimeout) as problem:
+        except UNREACHABLE as problem:
             raise DatabaseUnavailable(
                 "the database cannot be reached at the moment; try again in a few seconds"
             ) from problem

@@ -144,7 +144,9 @@ events = _in_school(
     Column("game_version", Text),
     Column("data", JSONB, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
+    Column("sent_by", Uuid),
     Index(None, "school_id", "session_id"),
+    Index(None, "received_at", postgresql_using="brin"),
 )
 
 batches = _in_school(
@@ -155,6 +157,8 @@ batches = _in_school(
     Column("received_at", MOMENT, nullable=False),
     Column("client_version", Text),
     Column("answer", JSONB, nullable=False),
+    Column("launch_id", Uuid),
+    Index(None, "received_at"),
 )
 
 rejects = _in_school(
@@ -167,7 +171,10 @@ rejects = _in_school(
     Column("code", Text, nullable=False),
     Column("pointer", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("launch_id", Uuid),
+    Column("event_type", Text),
     Index(None, "school_id", "credential_id", "reject_id"),
+    Index(None, "received_at"),
 )
 
 transcripts = _in_school(

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import func, insert, select, text, true, tuple_
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from sightline.domain.records import Event
 from sightline.store.database import Work
 from sightline.store.schema import batches, closures, events, rejects, sessions
-
-INSERT_EVENTS = text(
-    """
-    insert into events (school_id, event_id, student_id, session_id, event_type, stated_at, occurred_at,
-                        received_at, sequence, mission_id, game_version, data, content_hash)
-    select cast(:school_id as uuid), e.*
-    from unnest(cast(:event_ids as uuid[]), cast(:student_ids as uuid[]), cast(:session_ids as uuid[]),
-                cast(:event_types as text[]), cast(:stated as timestamptz[]), cast(:occurred as timestamptz[]),
-                cast(:received as timestamptz[]), cast(:sequences as bigint[]), cast(:missions as text[]),
-                cast(:versions as text[]), cast(:data as jsonb[]), cast(:hashes as bytea[])) as e
-    on conflict (school_id, event_id) do nothing
-    returning event_id
-    """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +47,16 @@ async def hold_sittings(work: Work, school_id: UUID, session_ids: Sequence[UUID]
     batches never wait for each other in a circle.
     """
     lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
-    keys = [f"{school_id}/{session_id}" for session_id in sorted(session_ids)]
     await work.execute(
-        text(f"select {lock}(hashtextextended(key, 0)) from unnest(cast(:keys as text[])) as key"),  # noqa: S608
-        {"keys": keys},
+        text(f"select {lock}(key) from unnest(cast(:keys as bigint[])) as key"),  # noqa: S608
+        {"keys": sorted(lock_key(school_id, session_id) for session_id in session_ids)},
     )
 
 
-async def open_sessions(
-    work: Work, school_id: UUID, owners: Mapping[UUID, UUID], at: datetime
-) -> Mapping[UUID, SessionState]:
-    """Make the sessions that are new, owned by the given students; return the state of all of them."""
-    if not owners:
-        return {}
-    rows = [
-        {"school_id": school_id, "session_id": session_id, "student_id": owner, "first_seen_at": at}
-        for session_id, owner in sorted(owners.items())
-    ]
-    await work.execute(pg_insert(sessions).on_conflict_do_nothing(), rows)
-    return {s.session_id: s for s in await session_states(work, school_id, list(owners))}
+def lock_key(school_id: UUID, sitting_id: UUID) -> int:
+    """The advisory lock of a sitting: 64 bits of a hash of its school and id."""
+    digest = hashlib.blake2b(school_id.bytes + sitting_id.bytes, digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
 
 
 async def session_states(work: Work, school_id: UUID, session_ids: Sequence[UUID]) -> list[SessionState]:
@@ -93,46 +70,6 @@ async def session_states(work: Work, school_id: UUID, session_ids: Sequence[UUID
         .order_by(sessions.c.session_id)
     )
     return [SessionState(row.session_id, row.student_id, row.closed_at) for row in found]
-
-
-async def add_events(
-    work: Work, school_id: UUID, new: Sequence[tuple[Event, bytes]], received_at: datetime
-) -> tuple[set[UUID], dict[UUID, bytes]]:
-    """Append events with their content hashes (no id twice among them).
-
-    Returns the ids that were new, and the stored content hashes of the ids that were not.
-    """
-    if not new:
-        return set(), {}
-    rows = sorted(new, key=lambda pair: pair[0].event_id)
-    created = await work.execute(
-        INSERT_EVENTS,
-        {
-            "school_id": school_id,
-            "event_ids": [e.event_id for e, _ in rows],
-            "student_ids": [e.student_id for e, _ in rows],
-            "session_ids": [e.session_id for e, _ in rows],
-            "event_types": [e.event_type for e, _ in rows],
-            "stated": [e.stated_at for e, _ in rows],
-            "occurred": [e.occurred_at for e, _ in rows],
-            "received": [received_at] * len(rows),
-            "sequences": [e.sequence for e, _ in rows],
-            "missions": [e.mission_id for e, _ in rows],
-            "versions": [e.game_version for e, _ in rows],
-            "data": [msgspec.json.encode(e.data).decode() for e, _ in rows],
-            "hashes": [content_hash for _, content_hash in rows],
-        },
-    )
-    fresh = set(created.scalars())
-    known = [e.event_id for e, _ in rows if e.event_id not in fresh]
-    if not known:
-        return fresh, {}
-    stored = await work.execute(
-        select(events.c.event_id, events.c.content_hash).where(
-            events.c.school_id == school_id, events.c.event_id.in_(known)
-        )
-    )
-    return fresh, {row.event_id: row.content_hash for row in stored}
 
 
 async def events_of_session(work: Work, school_id: UUID, session_id: UUID) -> list[Event]:
@@ -200,29 +137,6 @@ async def idle_sessions(
         .order_by(open_ones.c.school_id, open_ones.c.session_id)
     )
     return [(row.school_id, row.session_id) for row in found]
-
-
-async def add_batch(
-    work: Work,
-    school_id: UUID,
-    credential_id: UUID,
-    *,
-    batch_id: UUID,
-    received_at: datetime,
-    client_version: str | None,
-    answer: Mapping[str, object],
-) -> None:
-    """Keep what became of one attempt at a batch."""
-    await work.execute(
-        insert(batches).values(
-            school_id=school_id,
-            batch_id=batch_id,
-            credential_id=credential_id,
-            received_at=received_at,
-            client_version=client_version,
-            answer=answer,
-        )
-    )
 
 
 async def last_answer(work: Work, school_id: UUID, batch_id: UUID) -> Mapping[str, Any] | None:

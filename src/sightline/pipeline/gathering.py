@@ -1,0 +1,184 @@
+"""The group commit: requests that arrive while one transaction is written are written together by the next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from sightline.errors import Busy, DatabaseUnavailable, SightlineError
+from sightline.pipeline.receiving import Arrival, BatchAnswer, Stored, store_group
+from sightline.pipeline.roll import Roll
+from sightline.store import arrivals
+from sightline.store.database import Store
+
+logger = logging.getLogger("sightline.ingest")
+
+MAX_WAITING = 20_000
+"""Events that may wait, about half a second of work; who comes after that is asked to come back."""
+
+MAX_GROUP_EVENTS = 4_000
+"""Events a transaction: enough to spread the cost of a commit, few enough to answer in a tenth of a second."""
+
+MAX_GROUP_SESSIONS = 1_000
+"""Sessions a transaction: each is a lock, and PostgreSQL has room for some thousands as it is installed."""
+
+PATIENCE = 2.0
+"""Seconds in which a request is answered, or told that it is not known yet: sent again, nothing is doubled."""
+
+RETRIES = 3
+"""Times that a group is tried again after a deadlock, which sorted writing makes unlikely."""
+
+APART = 4
+"""Requests at a time that wait for a session which is just being closed, each in a transaction of its own."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    arrival: Arrival
+    answer: asyncio.Future[BatchAnswer]
+
+
+class Gatherer:
+    """One writer of events a process. What it answers is committed; what it does not answer may be sent again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._roll = Roll()
+        self._queue: deque[_Waiting] = deque()
+        self._events = 0
+        self._began: float | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self._apart = asyncio.Semaphore(APART)
+        self._others: set[asyncio.Task[None]] = set()
+
+    def check(self) -> None:
+        """Raises Busy when a request that comes now would wait too long: cheaper to know before it is read."""
+        if self._events > MAX_WAITING or (
+            self._began is not None and time.monotonic() - self._began > PATIENCE / 2
+        ):
+            raise Busy("more events are waiting than can be stored at once; send this again in a second")
+
+    async def submit(self, arrival: Arrival) -> BatchAnswer:
+        """What became of the events of a request, once that is committed.
+
+        Raises Busy or DatabaseUnavailable when it is not known: the same request can then be sent again.
+        """
+        self.check()
+        waiting = _Waiting(arrival, asyncio.get_running_loop().create_future())
+        waiting.answer.add_done_callback(_forgotten)
+        self._queue.append(waiting)
+        self._events += len(arrival.items)
+        if self._draining is None or self._draining.done():
+            self._draining = asyncio.create_task(self._drain())
+        done, _ = await asyncio.wait({waiting.answer}, timeout=PATIENCE)
+        if not done:
+            raise Busy("it is not known in time whether these events are stored; send the same again")
+        return waiting.answer.result()
+
+    async def close(self) -> None:
+        """Wait until everything that waits is answered."""
+        while tasks := [t for t in (self._draining, *self._others) if t is not None and not t.done()]:
+            await asyncio.wait(tasks)
+
+    async def _drain(self) -> None:
+        while self._queue:
+            group = self._next_group()
+            self._began = time.monotonic()
+            try:
+                await self._commit(group)
+            finally:
+                self._began = None
+                self._events -= sum(len(w.arrival.items) for w in group)
+
+    def _next_group(self) -> list[_Waiting]:
+        group = [self._queue.popleft()]
+        events, sessions = len(group[0].arrival.items), len(group[0].arrival.owners)
+        while self._queue:
+            following = self._queue[0].arrival
+            events += len(following.items)
+            sessions += len(following.owners)
+            if events > MAX_GROUP_EVENTS or sessions > MAX_GROUP_SESSIONS:
+                break
+            group.append(self._queue.popleft())
+        return group
+
+    async def _commit(self, group: Sequence[_Waiting]) -> None:
+        """Store a group and answer each of it; a group that fails is tried one by one."""
+        try:
+            stored = await self._stored([w.arrival for w in group])
+        except SightlineError as problem:
+            _fail(group, problem)
+        except Exception as problem:
+            if len(group) == 1:
+                logger.exception("a request could not be stored")
+                _fail(group, problem)
+                return
+            for one in group:
+                await self._commit([one])
+        else:
+            for waiting, answer in zip(group, stored.answers, strict=True):
+                if answer is None:
+                    self._set_apart(waiting)
+                else:
+                    waiting.answer.set_result(answer)
+
+    async def _stored(self, group: Sequence[Arrival], *, patient: bool = False) -> Stored:
+        merge = careful = False
+        for attempt in range(RETRIES + 2):
+            asked = self._roll.now()
+            try:
+                async with self._store.work() as work:
+                    if patient:
+                        await arrivals.wait_for_sessions(
+                            work, group[0].sender.school_id, [s for s, _ in group[0].owners]
+                        )
+                    stored = await store_group(work, group, self._roll, merge=merge, careful=careful)
+            except psycopg.errors.UniqueViolation:
+                merge = True  # something was sent before: find out what
+            except psycopg.DataError:
+                if careful or len(group) > 1:
+                    raise
+                merge = careful = True
+            except DatabaseUnavailable as problem:
+                if attempt == RETRIES or not isinstance(problem.__cause__, psycopg.errors.DeadlockDetected):
+                    raise
+            else:
+                self._roll.saw_sessions(stored.owners, asked)
+                return stored
+        raise DatabaseUnavailable("the database did not settle; send the same again")
+
+    def _set_apart(self, waiting: _Waiting) -> None:
+        task = asyncio.create_task(self._commit_apart(waiting))
+        self._others.add(task)
+        task.add_done_callback(self._others.discard)
+
+    async def _commit_apart(self, waiting: _Waiting) -> None:
+        """Store a request whose session is just being closed, once that is done, without holding up the others."""
+        async with self._apart:
+            try:
+                stored = await self._stored([waiting.arrival], patient=True)
+            except Exception as problem:  # noqa: BLE001 - whatever it is goes to the request that waits for it
+                _fail([waiting], problem)
+            else:
+                answer = stored.answers[0]
+                if answer is None:
+                    _fail([waiting], Busy("this session is being closed; send the same again in a second"))
+                else:
+                    waiting.answer.set_result(answer)
+
+
+def _fail(group: Sequence[_Waiting], problem: Exception) -> None:
+    for waiting in group:
+        waiting.answer.set_exception(problem)
+
+
+def _forgotten(answer: asyncio.Future[BatchAnswer]) -> None:
+    """Take note of an answer that perhaps nobody waits for any more, so that nothing warns of it."""
+    if not answer.cancelled():
+        answer.exception()

@@ -1,0 +1,181 @@
+"""What a group of requests writes, on the driver's own connection: locks, sessions, events by binary COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+
+from sightline.store.database import Work
+from sightline.store.event_rows import COLUMNS, EventRow, copy_stream
+from sightline.store.telemetry import hold_sittings, lock_key
+
+Key = tuple[UUID, UUID]
+"""(school, session) or (school, student)."""
+
+LOCK_PATIENCE: LiteralString = "set local lock_timeout = '1500ms'"
+
+TRY_HOLD: LiteralString = "select key, pg_try_advisory_xact_lock_shared(key) from unnest(%s::bigint[]) as key"
+
+KNOWN_STUDENTS: LiteralString = """
+    select school_id, student_id from students
+    where (school_id, student_id) in (select * from unnest(%s::uuid[], %s::uuid[]))
+"""
+
+OPEN_SESSIONS: LiteralString = """
+    insert into sessions (school_id, session_id, student_id, first_seen_at)
+    select * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[])
+    on conflict do nothing
+"""
+
+OWNERS: LiteralString = """
+    select school_id, session_id, student_id from sessions
+    where (school_id, session_id) in (select * from unnest(%s::uuid[], %s::uuid[]))
+"""
+
+CLOSED: LiteralString = """
+    select school_id, session_id from closures
+    where (school_id, session_id) in (select * from unnest(%s::uuid[], %s::uuid[]))
+"""
+
+COPY_EVENTS: LiteralString = f"copy events ({COLUMNS}) from stdin (format binary)"
+COPY_ARRIVING: LiteralString = f"copy arriving ({COLUMNS}) from stdin (format binary)"
+ARRIVING: LiteralString = "create temporary table if not exists arriving (like events) on commit delete rows"
+MERGE: LiteralString = f"""
+    insert into events ({COLUMNS}) select {COLUMNS} from arriving order by event_id
+    on conflict (school_id, event_id) do nothing returning school_id, event_id
+"""  # noqa: S608 - constants of this package
+
+STORED: LiteralString = """
+    select school_id, event_id, content_hash from events
+    where (school_id, event_id) in (select * from unnest(%s::uuid[], %s::uuid[]))
+"""
+
+ADD_BATCHES: LiteralString = """
+    insert into batches (school_id, batch_id, credential_id, launch_id, received_at, client_version, answer)
+    select * from unnest(
+        %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::text[]::jsonb[]
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBatch:
+    """What became of one attempt at a batch; `answer` as JSON."""
+
+    school_id: UUID
+    batch_id: UUID
+    credential_id: UUID
+    launch_id: UUID | None
+    received_at: datetime
+    client_version: str
+    answer: str
+
+
+async def _rows(work: Work, statement: LiteralString, *parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    found = await (await _driver(work)).execute(statement, parameters)
+    return [] if found.description is None else await found.fetchall()
+
+
+async def _driver(work: Work) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    connection = (await work.get_raw_connection()).driver_connection
+    if not isinstance(connection, psycopg.AsyncConnection):
+        raise TypeError("the engine of this program runs on psycopg")
+    return connection
+
+
+def _two(keys: Sequence[Key]) -> tuple[list[UUID], list[UUID]]:
+    return [school for school, _ in keys], [other for _, other in keys]
+
+
+async def try_hold(work: Work, sessions: Sequence[Key]) -> set[Key]:
+    """Hold sessions together with other writers until the transaction ends; returns those that are held alone.
+
+    Those are being closed or extracted at this moment: who waits for them does so apart from the others.
+    """
+    by_key = {lock_key(*session): session for session in sessions}
+    found = await _rows(work, TRY_HOLD, sorted(by_key))
+    return {by_key[key] for key, held in found if not held}
+
+
+async def wait_for_sessions(work: Work, school_id: UUID, sessions: Sequence[UUID]) -> None:
+    """Hold sessions together with other writers, after whoever holds one alone is done.
+
+    Raises psycopg.errors.LockNotAvailable after LOCK_PATIENCE.
+    """
+    await (await _driver(work)).execute(LOCK_PATIENCE)
+    await hold_sittings(work, school_id, sessions, alone=False)
+
+
+async def known_students(work: Work, students: Sequence[Key]) -> set[Key]:
+    """Those that are students of their school."""
+    return {(row[0], row[1]) for row in await _rows(work, KNOWN_STUDENTS, *_two(students))}
+
+
+async def open_sessions(work: Work, claims: Mapping[Key, UUID], at: datetime) -> dict[Key, UUID]:
+    """Make the sessions that are new for the students that claim them; returns whose each of them is."""
+    if not claims:
+        return {}
+    ordered = sorted(claims)
+    owners = [claims[session] for session in ordered]
+    await _rows(work, OPEN_SESSIONS, *_two(ordered), owners, [at] * len(ordered))
+    return {(row[0], row[1]): row[2] for row in await _rows(work, OWNERS, *_two(ordered))}
+
+
+async def closed_among(work: Work, sessions: Sequence[Key]) -> set[Key]:
+    return {(row[0], row[1]) for row in await _rows(work, CLOSED, *_two(sessions))}
+
+
+async def copy_events(work: Work, rows: Sequence[EventRow]) -> None:
+    """Append events that are all new. Raises psycopg.errors.UniqueViolation, storing nothing, when one is not."""
+    await _copy(work, COPY_EVENTS, rows)
+
+
+async def merge_events(work: Work, rows: Sequence[EventRow]) -> set[Key]:
+    """Append those events that are new; returns the (school, event) ids that were."""
+    await (await _driver(work)).execute(ARRIVING)
+    await _copy(work, COPY_ARRIVING, rows)
+    return {(row[0], row[1]) for row in await _rows(work, MERGE)}
+
+
+async def refused_rows(work: Work, rows: Sequence[EventRow]) -> set[UUID]:
+    """Ids of events that PostgreSQL cannot hold, tried one by one; nothing is stored."""
+    await (await _driver(work)).execute(ARRIVING)
+    refused: set[UUID] = set()
+    for row in rows:
+        trial = await work.begin_nested()
+        try:
+            await _copy(work, COPY_ARRIVING, [row])
+        except psycopg.DataError:
+            refused.add(row.event_id)
+        await trial.rollback()
+    return refused
+
+
+async def _copy(work: Work, statement: LiteralString, rows: Sequence[EventRow]) -> None:
+    async with (await _driver(work)).cursor() as cursor, cursor.copy(statement) as copy:
+        await copy.write(copy_stream([row.packed for row in rows]))
+
+
+async def stored_hashes(work: Work, events: Sequence[Key]) -> dict[Key, bytes]:
+    """Content hashes of stored events by (school, event) id."""
+    return {(row[0], row[1]): row[2] for row in await _rows(work, STORED, *_two(events))}
+
+
+async def add_batches(work: Work, kept: Sequence[KeptBatch]) -> None:
+    if kept:
+        await _rows(
+            work,
+            ADD_BATCHES,
+            [b.school_id for b in kept],
+            [b.batch_id for b in kept],
+            [b.credential_id for b in kept],
+            [b.launch_id for b in kept],
+            [b.received_at for b in kept],
+            [b.client_version for b in kept],
+            [b.answer for b in kept],
+        )
