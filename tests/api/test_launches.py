@@ -11,9 +11,8 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from builders import SECRET, Place, Town, bearer, wire_batch, wire_event
-from sightline.api.senders import KEPT, SenderCache
 from sightline.errors import NotAllowed, NotSignedIn
-from sightline.pipeline.launching import launch_sender
+from sightline.pipeline.senders import KEPT, SenderCache, launch_sender
 from sightline.pipeline.signing_in import issue_for_staff
 from sightline.security.identity import CredentialKind, digest_of
 from sightline.security.launches import LaunchClaims, sign, verify

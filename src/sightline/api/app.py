@@ -16,8 +16,8 @@ from sightline import __version__
 from sightline.api import launches, results, talk_and_ratings, telemetry
 from sightline.api.callers import Doors, doors, now, signed_in
 from sightline.api.problems import answer_problems, described_problem
-from sightline.api.senders import SenderCache
 from sightline.errors import DatabaseUnavailable
+from sightline.pipeline.senders import SenderCache
 from sightline.pipeline.signing_in import sign_out
 from sightline.settings import Settings
 from sightline.store.database import Store
@@ -110,7 +110,7 @@ def api(store: Store, settings: Settings) -> FastAPI:
             "5XX": described_problem("Something is wrong here; Retry-After says when to try again"),
         },
     )
-    app.state.doors = Doors(store, settings, SenderCache(store, settings.checked_secret, now))
+    app.state.doors = Doors(store, settings, SenderCache(store, settings.checked_secret))
     answer_problems(app)
     for routes in (telemetry.routes, launches.routes, talk_and_ratings.routes, results.routes, about):
         app.include_router(routes)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from fastapi import Request
 
-from sightline.api.senders import SenderCache
 from sightline.errors import NotAllowed, NotSignedIn
 from sightline.pipeline.receiving import Sender
+from sightline.pipeline.senders import SenderCache
 from sightline.pipeline.signing_in import SignedIn, who
 from sightline.security.access import Caller, Role, from_our_pages
 from sightline.security.identity import COOKIE, CredentialKind, kind_of

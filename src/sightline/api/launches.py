@@ -21,7 +21,6 @@ from sightline.errors import NOTHING_HERE, BadInput, NotFound
 from sightline.pipeline import launching
 from sightline.pipeline.launching import Wanted
 from sightline.pipeline.reading import allow
-from sightline.pipeline.senders import Sender
 from sightline.security.access import Act
 from sightline.security.identity import CredentialKind, kind_of
 from sightline.security.launches import LONGEST, verify
@@ -86,8 +85,13 @@ async def make_launch(request: Request, idempotency_key: Annotated[str | None, H
         wish = decoded(body, WireLaunchWish)
         launch, new = await launching.make_launch(
             work,
-            Sender(asking.caller.school_id, asking.credential_id),
-            Wanted(wish.student_id, wish.game, timedelta(minutes=wish.lifetime_minutes)),
+            Wanted(
+                school_id=asking.caller.school_id,
+                credential_id=asking.credential_id,
+                student_id=wish.student_id,
+                game=wish.game,
+                lifetime=timedelta(minutes=wish.lifetime_minutes),
+            ),
             idempotency_key=idempotency_key,
             now=now(),
         )

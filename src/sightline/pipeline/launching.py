@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4, uuid5
 
 from sightline.errors import NOTHING_HERE, Conflict, NotFound, NotSignedIn
-from sightline.pipeline.senders import Sender
 from sightline.security.launches import LaunchClaims, sign, verify
 from sightline.store import launches, people
 from sightline.store.database import Work
@@ -16,28 +15,30 @@ from sightline.store.launches import Launch
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Who is to play what, and for how long the token is to work."""
+    """Which server key launches, for whom, what, and for how long the token is to work."""
 
+    school_id: UUID
+    credential_id: UUID
     student_id: UUID
     game: str
     lifetime: timedelta
 
 
 async def make_launch(
-    work: Work, server: Sender, wanted: Wanted, *, idempotency_key: str | None, now: datetime
+    work: Work, wanted: Wanted, *, idempotency_key: str | None, now: datetime
 ) -> tuple[Launch, bool]:
     """The launch, and whether it is new. The same idempotency key of the same server key gives the same launch.
 
     Its id follows from both keys, and its token from what is stored of it, so that no answer has to be kept.
     Raises NotFound for a student who is not of this school, Conflict for the same key with another wish.
     """
-    if not await people.known_students(work, server.school_id, {wanted.student_id}):
+    if not await people.known_students(work, wanted.school_id, {wanted.student_id}):
         raise NotFound(NOTHING_HERE, pointer="/student_id")
     made_at = now - timedelta(microseconds=now.microsecond % 1000)  # as precise as the token
     launch = Launch(
-        school_id=server.school_id,
-        launch_id=uuid4() if idempotency_key is None else uuid5(server.credential_id, f"launch {idempotency_key}"),
-        credential_id=server.credential_id,
+        school_id=wanted.school_id,
+        launch_id=uuid4() if idempotency_key is None else uuid5(wanted.credential_id, f"launch {idempotency_key}"),
+        credential_id=wanted.credential_id,
         student_id=wanted.student_id,
         game=wanted.game,
         created_at=made_at,
@@ -86,12 +87,6 @@ async def live_launch(work: Work, token: str, *, secret_key: str, now: datetime)
     if launch is None or launch.ended_at is not None or not await launches.key_lives(work, launch, now):
         raise NotSignedIn("this launch was ended; launch the game again", code="launch_ended")
     return launch
-
-
-async def launch_sender(work: Work, token: str, *, secret_key: str, now: datetime) -> Sender:
-    """Who sends with this launch token. Raises NotSignedIn as `live_launch` says."""
-    launch = await live_launch(work, token, secret_key=secret_key, now=now)
-    return Sender(launch.school_id, launch.credential_id, launch.student_id, launch.launch_id, launch.game)
 
 
 async def _stored(work: Work, school_id: UUID, launch_id: UUID) -> Launch:
