@@ -60,7 +60,11 @@ def bodies(plan: Plan, port: int) -> list[bytes]:
     for n in range(plan.requests):
         if not plan.single or n % 100 == 0:
             session = str(uuid.uuid4())
-        student = plan.students[n % len(plan.students)] if not plan.single else plan.students[n // 100 % len(plan.students)]
+        student = (
+            plan.students[n % len(plan.students)]
+            if not plan.single
+            else plan.students[n // 100 % len(plan.students)]
+        )
         events = [
             an_event(student, session, now - timedelta(milliseconds=plan.per_request - i), i + n)
             for i in range(plan.per_request)

@@ -25,6 +25,7 @@ SENDING = {
     ("POST", "/telemetry/batch"),
     ("GET", "/telemetry/status/{batch_id}"),
     ("GET", "/telemetry/rejects"),
+    ("GET", "/telemetry/recent"),
     ("POST", "/telemetry/session/{session_id}/close"),
 }
 OF_A_STUDENT = {
@@ -36,6 +37,11 @@ OF_A_STUDENT = {
 }
 OF_A_CLASS = {("GET", "/classes/{class_id}/skills")}
 OF_A_TALK = {("GET", "/transcripts/{transcript_id}"), ("PUT", "/transcripts/{transcript_id}/speakers")}
+OF_LAUNCHES = {
+    ("POST", "/launches"),
+    ("GET", "/launches/{launch_id}"),
+    ("POST", "/launches/{launch_id}/end"),
+}
 OTHERS = {
     ("GET", "/telemetry/session/{session_id}/features"),
     ("POST", "/transcripts"),
@@ -55,12 +61,13 @@ def routes(store: Store, settings: Settings) -> set[tuple[str, str]]:
 
 
 async def test_every_route_has_a_row_here(store: Store, settings: Settings) -> None:
-    assert routes(store, settings) == OPEN | SENDING | OF_A_STUDENT | OF_A_CLASS | OF_A_TALK | OTHERS
+    assert routes(store, settings) == OPEN | SENDING | OF_A_STUDENT | OF_A_CLASS | OF_A_TALK | OF_LAUNCHES | OTHERS
 
 
 def address(path: str, place: Place, session: object = "", talk: object = "") -> str:
     filled = path.replace("{student_id}", str(place.students[0])).replace("{class_id}", str(place.classes[0]))
     filled = filled.replace("{skill}", "resilience").replace("{session_id}", str(session or uuid4()))
+    filled = filled.replace("{launch_id}", str(uuid4()))
     return "/api/v1" + filled.replace("{batch_id}", str(uuid4())).replace("{transcript_id}", str(talk or uuid4()))
 
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sightline import __version__
-from sightline.api import results, talk_and_ratings, telemetry
+from sightline.api import launches, results, talk_and_ratings, telemetry
 from sightline.api.callers import doors, now, open_doors, signed_in
 from sightline.api.problems import answer_problems, described_problem
 from sightline.errors import DatabaseUnavailable
@@ -39,9 +39,9 @@ class Me:
 
 @about.get("/auth/me")
 async def me(request: Request) -> Me:
-    """Who the credential belongs to."""
+    """Who the credential belongs to; a launch is its game, without its student's name."""
     async with doors(request).store.work() as work:
-        caller = (await signed_in(request, work)).caller
+        caller = (await signed_in(request, work, launches=True)).caller
     return Me(caller.role.value, caller.display_name, caller.school_id, sorted(caller.classes))
 
 
@@ -49,7 +49,7 @@ async def me(request: Request) -> Me:
 async def logout(request: Request) -> Response:
     """End the credential that this request came with."""
     async with doors(request).store.work() as work:
-        await sign_out(work, await signed_in(request, work), now())
+        await sign_out(work, await signed_in(request, work, launches=True), now())
     return Response(status_code=204)
 
 
@@ -111,6 +111,6 @@ def api(store: Store, settings: Settings) -> FastAPI:
     )
     app.state.doors = open_doors(store, settings)
     answer_problems(app)
-    for routes in (telemetry.routes, talk_and_ratings.routes, results.routes, about):
+    for routes in (telemetry.routes, launches.routes, talk_and_ratings.routes, results.routes, about):
         app.include_router(routes)
     return app

@@ -11,7 +11,7 @@ from sightline.errors import NotAllowed, NotSignedIn
 from sightline.pipeline.gathering import Gatherer
 from sightline.pipeline.senders import Sender, SenderCache
 from sightline.pipeline.signing_in import SignedIn, who
-from sightline.security.access import Caller, from_our_pages
+from sightline.security.access import Caller, Role, from_our_pages
 from sightline.security.identity import COOKIE, CredentialKind, kind_of
 from sightline.settings import Settings
 from sightline.store.database import Store, Work
@@ -21,7 +21,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What the routes reach: the store and the settings of this process."""
+    """What the routes reach: the store and the settings of this process, and who sent a moment ago."""
 
     store: Store
     settings: Settings
@@ -30,7 +30,7 @@ class Doors:
 
 
 def open_doors(store: Store, settings: Settings) -> Doors:
-    return Doors(store, settings, SenderCache(store, settings.checked_secret()), Gatherer(store))
+    return Doors(store, settings, SenderCache(store, settings.checked_secret), Gatherer(store))
 
 
 def doors(request: Request) -> Doors:
@@ -42,17 +42,31 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def signed_in(request: Request, work: Work) -> SignedIn:
-    """The caller of a request. Raises NotSignedIn, and NotAllowed for a cookie sent from another site."""
-    settings = doors(request).settings
+def token_of(request: Request) -> str:
+    """The token a request came with; no database is asked.
+
+    Raises NotSignedIn when there is none, and NotAllowed for a cookie sent from another site.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         token = request.cookies.get(COOKIE, "")
         if kind_of(token) is not CredentialKind.STAFF_SESSION:
             raise NotSignedIn("send a credential: Authorization: Bearer <key or token>")
         if request.method not in SAFE:
-            _same_site(request, settings)
-    return await who(work, token.strip(), secret_key=settings.checked_secret(), now=now())
+            _same_site(request, doors(request).settings)
+    return token.strip()
+
+
+async def signed_in(request: Request, work: Work, *, launches: bool = False) -> SignedIn:
+    """The caller of a request. A launch is a caller only of routes that say so: it is there to send events.
+
+    Raises NotSignedIn, and NotAllowed for a launch elsewhere and for a cookie sent from another site.
+    """
+    secret_key = doors(request).settings.checked_secret()
+    found = await who(work, token_of(request), secret_key=secret_key, now=now())
+    if found.caller.role is Role.LAUNCH and not launches:
+        raise NotAllowed("a launch token sends events of its student, and reads what became of them; no more")
+    return found
 
 
 async def caller(request: Request, work: Work) -> Caller:

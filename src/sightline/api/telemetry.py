@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -16,12 +17,12 @@ from sightline.api.callers import caller, doors, now, sender
 from sightline.api.edge import read_body
 from sightline.api.problems import problem
 from sightline.errors import NOTHING_HERE, NotFound
+from sightline.ingest.event_types import KNOWN_TYPES
 from sightline.ingest.events import WireBatch, WireEvent, read_batch
 from sightline.pipeline import closing, reading, receiving
-from sightline.pipeline.reading import Purpose, allow
+from sightline.pipeline.reading import Purpose
 from sightline.pipeline.scoring import SessionExtract
-from sightline.security.access import Act
-from sightline.store import telemetry
+from sightline.store import sender_view, telemetry
 
 routes = APIRouter(prefix="/telemetry", tags=["telemetry"])
 
@@ -62,6 +63,50 @@ class SessionAnswer:
     observables: list[dict[str, Any]]
     absences: dict[str, str]
     features: list[Feature]
+
+
+@dataclass(frozen=True, slots=True)
+class RecentEvent:
+    """One arrival: `status` is stored or rejected; a type that no rule reads is stored with code unknown_type."""
+
+    received_at: datetime
+    status: str
+    event_id: str | None
+    event_type: str | None
+    session_id: UUID | None
+    sequence: int | None
+    data: dict[str, Any] | None
+    code: str | None
+    pointer: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """The newest arrivals, and how many of each unknown type are among them."""
+
+    events: list[RecentEvent]
+    unknown_types: dict[str, int]
+
+
+def recent_answer(found: list[sender_view.Arrived]) -> Recent:
+    events = [
+        RecentEvent(
+            received_at=a.received_at,
+            status="stored" if a.code is None else "rejected",
+            event_id=a.event_id,
+            event_type=a.event_type,
+            session_id=a.session_id,
+            sequence=a.sequence,
+            data=a.data,
+            code=a.code or (None if a.event_type in KNOWN_TYPES else "unknown_type"),
+            pointer=a.pointer,
+            detail=a.detail,
+        )
+        for a in found
+    ]
+    unknown = Counter(e.event_type for e in events if e.code == "unknown_type" and e.event_type is not None)
+    return Recent(events, dict(unknown))
 
 
 def session_answer(extract: SessionExtract) -> SessionAnswer:
@@ -136,10 +181,9 @@ async def send_batch(request: Request, *, verbose: Annotated[bool, Query()] = Fa
 @routes.get("/status/{batch_id}", response_model=receiving.BatchAnswer)
 async def batch_status(request: Request, batch_id: UUID) -> Response:
     """What really became of the newest attempt at a batch; 404 when it was never seen."""
+    sending = await sender(request)
     async with doors(request).store.work() as work:
-        asking = await caller(request, work)
-        allow(asking, Act.SEND_EVENTS)
-        answer = await telemetry.last_answer(work, asking.school_id, batch_id)
+        answer = await telemetry.last_answer(work, sending.school_id, batch_id, launch_id=sending.launch_id)
     if answer is None:
         raise NotFound(NOTHING_HERE)
     return JSONResponse(answer)
@@ -151,26 +195,44 @@ async def rejects(
     cursor: Annotated[int, Query(ge=0, le=2**62)] = 0,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> Response:
-    """Events of this credential that were not taken, oldest first, with the reason for each."""
+    """Events of this credential that were not taken, oldest first, with the reason for each; kept for 30 days."""
     sending = await sender(request)
     async with doors(request).store.work() as work:
-        found = await telemetry.rejects_of(
-            work, sending.school_id, sending.credential_id, after=cursor, limit=limit
+        found = await sender_view.rejects_of(
+            work, sending.school_id, sending.credential_id, launch_id=sending.launch_id, after=cursor, limit=limit
         )
-    response = _json({"rejects": [asdict(r) for r in found]}, HTTPStatus.OK)
+    response = _json({"rejects": found}, HTTPStatus.OK)
     if len(found) == limit:
         following = request.url.include_query_params(cursor=found[-1].reject_id, limit=limit)
         response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
     return response
 
 
+@routes.get("/recent")
+async def recent(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 100) -> Recent:
+    """The newest events of this credential, newest first: stored, or why not. For whoever builds a game."""
+    sending = await sender(request)
+    async with doors(request).store.work() as work:
+        found = await sender_view.newest(
+            work,
+            sending.school_id,
+            sending.credential_id,
+            student_id=sending.student_id,
+            launch_id=sending.launch_id,
+            now=now(),
+            limit=limit,
+        )
+    return recent_answer(found)
+
+
 @routes.post("/session/{session_id}/close")
 async def close_session(request: Request, session_id: UUID) -> SessionAnswer:
     """Close a session and extract its observables. Closing again gives the same answer and doubles nothing."""
+    sending = await sender(request)
     async with doors(request).store.work() as work:
-        asking = await caller(request, work)
-        allow(asking, Act.SEND_EVENTS)
-        extract = await closing.close_session(work, asking.school_id, session_id, now=now(), reason="asked")
+        extract = await closing.close_session(
+            work, sending.school_id, session_id, now=now(), reason="asked", student_id=sending.student_id
+        )
     return session_answer(extract)
 
 

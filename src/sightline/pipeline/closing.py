@@ -22,14 +22,21 @@ async def close_idle_session(
 
 
 async def close_session(
-    work: Work, school_id: UUID, session_id: UUID, *, now: datetime, reason: str
+    work: Work,
+    school_id: UUID,
+    session_id: UUID,
+    *,
+    now: datetime,
+    reason: str,
+    student_id: UUID | None = None,
 ) -> SessionExtract:
     """Close a session and extract its observables; closing again gives the same answer.
 
-    Raises NotFound for a session of which no event is stored.
+    With a student, only a session of that student. Raises NotFound for a session of which no event is stored.
     """
     await telemetry.hold_sittings(work, school_id, [session_id], alone=True)
-    if not await telemetry.session_states(work, school_id, [session_id]):
+    states = await telemetry.session_states(work, school_id, [session_id])
+    if not states or student_id not in {None, states[0].student_id}:
         raise NotFound(NOTHING_HERE)
     await telemetry.close_session(work, school_id, session_id, now, reason)
     extract = await extract_session(work, school_id, session_id, now=now)

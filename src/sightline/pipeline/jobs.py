@@ -8,7 +8,7 @@ from uuid import UUID
 import procrastinate
 
 from sightline.features.catalog import CATALOG_VERSION
-from sightline.store import evidence, telemetry
+from sightline.store import evidence, sender_view, telemetry
 from sightline.store.database import Store, Work
 from sightline.store.jobs import QUEUE, defer, jobs_app, revive_lost
 
@@ -91,11 +91,12 @@ def worker(store: Store) -> procrastinate.App:
     @app.periodic(cron="* * * * *")
     @app.task(name="tidy", queue=QUEUE, queueing_lock="tidy", pass_context=False)
     async def tidy(timestamp: int) -> None:
-        """Once a minute: idle sessions get a job each, and lost jobs are asked for again."""
+        """Once a minute: idle sessions get a job each, lost jobs are asked for again, old rejects go."""
         del timestamp
         async with store.work() as work:
             for school_id, session_id in await telemetry.idle_sessions(work, datetime.now(UTC) - IDLE):
                 await ask_close(work, school_id, session_id)
             await ask_again(work)
+            await sender_view.forget_old(work, datetime.now(UTC))
 
     return app

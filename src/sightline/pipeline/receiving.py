@@ -16,7 +16,7 @@ from sightline.ingest.times import clock_of
 from sightline.pipeline import jobs
 from sightline.pipeline.roll import Roll
 from sightline.pipeline.senders import Sender
-from sightline.store import arrivals, telemetry
+from sightline.store import arrivals, sender_view
 from sightline.store.arrivals import KeptBatch, Key
 from sightline.store.database import Work
 from sightline.store.event_rows import EventRow, pack
@@ -282,7 +282,7 @@ async def _keep(
             if one.envelope is not None
         ],
     )
-    await telemetry.keep_rejects(
+    await sender_view.keep_rejects(
         work,
         [
             {

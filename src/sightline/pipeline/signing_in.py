@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from sightline.errors import NotFound, NotSignedIn
+from sightline.pipeline.launching import end_launch, live_launch
 from sightline.security.access import Caller, Role
 from sightline.security.identity import LIFETIME, TOKEN_BYTES, CredentialKind, digest_of, kind_of, token_of
 from sightline.store import people
@@ -19,10 +20,11 @@ STAFF_KINDS = frozenset({CredentialKind.STAFF_SESSION, CredentialKind.ACCESS_TOK
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Who asks, and with which credential."""
+    """Who asks, and with which credential; for a launch the server key that made it, and its id."""
 
     caller: Caller
     credential_id: UUID
+    launch_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,16 @@ async def _live(
 
 async def who(work: Work, token: str, *, secret_key: str, now: datetime) -> SignedIn:
     """The caller behind a bearer token or a session cookie. Raises NotSignedIn; a sign-in link is neither."""
+    if kind_of(token) is CredentialKind.LAUNCH_TOKEN:
+        launch = await live_launch(work, token, secret_key=secret_key, now=now)
+        game = Caller(
+            role=Role.LAUNCH,
+            school_id=launch.school_id,
+            staff_id=launch.launch_id,
+            display_name=launch.game,  # never the student's name
+            students=frozenset({launch.student_id}),
+        )
+        return SignedIn(game, launch.credential_id, launch.launch_id)
     credential = await _live(
         work, token, STAFF_KINDS | {CredentialKind.SERVER_KEY}, secret_key=secret_key, now=now
     )
@@ -106,7 +118,11 @@ async def link_owner(work: Work, token: str, *, secret_key: str, now: datetime) 
 
 
 async def sign_out(work: Work, signed_in: SignedIn, now: datetime) -> None:
-    await end_credential(work, signed_in.caller.school_id, signed_in.credential_id, now)
+    """End the credential; of a launch the launch alone, and never the server key that made it."""
+    if signed_in.launch_id is None:
+        await end_credential(work, signed_in.caller.school_id, signed_in.credential_id, now)
+    else:
+        await end_launch(work, signed_in.caller.school_id, signed_in.launch_id, now)
 
 
 async def issue_for_staff(

@@ -1,5 +1,6 @@
 """Who is asking, and what they may see. The only place that decides.
 
 - `identity`  tokens: how they are made, told apart and digested
+- `launches`  launch tokens: signed, for one student and a few hours
 - `access`    one pure decision for every act on every thing
 """

@@ -10,18 +10,23 @@ from uuid import UUID
 
 
 class Role(StrEnum):
-    """Who somebody is in a school. A server is a game or an integration with a server key."""
+    """Who somebody is in a school.
+
+    A server is a game or an integration with a server key; a launch is one student's game, with a launch token.
+    """
 
     TEACHER = "teacher"
     COUNSELLOR = "counsellor"
     ADMINISTRATOR = "administrator"
     SERVER = "server"
+    LAUNCH = "launch"
 
 
 class Act(StrEnum):
     """What can be done."""
 
     SEND_EVENTS = "send events"
+    LAUNCH = "launch games"
     SEND_TRANSCRIPTS = "send transcripts"
     READ_TRANSCRIPT = "read transcript"
     RATE = "rate"
@@ -33,7 +38,7 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `classes` and `students` are a teacher's own; others reach by role."""
+    """Who asks. `classes` and `students` are a teacher's own; a launch has one student; others reach by role."""
 
     role: Role
     school_id: UUID
@@ -44,7 +49,8 @@ class Caller:
 
 
 _BY_ROLE: dict[Role, frozenset[Act]] = {
-    Role.SERVER: frozenset({Act.SEND_EVENTS, Act.SEND_TRANSCRIPTS}),
+    Role.SERVER: frozenset({Act.SEND_EVENTS, Act.SEND_TRANSCRIPTS, Act.LAUNCH}),
+    Role.LAUNCH: frozenset({Act.SEND_EVENTS}),
     Role.TEACHER: frozenset(
         {Act.SEND_TRANSCRIPTS, Act.READ_TRANSCRIPT, Act.RATE, Act.READ_STUDENT, Act.READ_CLASS, Act.LIST_STUDENTS}
     ),
@@ -62,6 +68,10 @@ _BY_ROLE: dict[Role, frozenset[Act]] = {
 }
 
 
+OF_FEW = frozenset({Role.TEACHER, Role.LAUNCH})
+"""Roles whose reach is not the school: their own classes and students only."""
+
+
 def may(
     caller: Caller,
     act: Act,
@@ -73,12 +83,15 @@ def may(
 ) -> bool:
     """Whether the caller may do the act on these students or this class of that school.
 
-    Nobody reaches into another school. A teacher reaches the own classes and the students in them, and for a
-    group of students all of them must be own. `sent_by` names who sent a transcript: one in which no student is
-    known yet belongs to its sender, and to those whose reach is the school.
+    Nobody reaches into another school. A launch reaches its one student and no class. A teacher reaches the own
+    classes and the students in them, and for a group of students all of them must be own. `sent_by` names who
+    sent a transcript: one in which no student is known yet belongs to its sender, and to those whose reach is the
+    school.
     """
     if caller.school_id != school_id or act not in _BY_ROLE[caller.role]:
         return False
+    if caller.role is Role.LAUNCH:
+        return class_id is None and students <= caller.students
     if caller.role is Role.TEACHER:
         if class_id is not None and class_id not in caller.classes:
             return False
@@ -90,7 +103,7 @@ def may(
 
 def visible_classes(caller: Caller) -> frozenset[UUID] | None:
     """The classes a caller's lists may show; None means all of the school."""
-    return caller.classes if caller.role is Role.TEACHER else None
+    return caller.classes if caller.role in OF_FEW else None
 
 
 def from_our_pages(headers: Mapping[str, str], public_url: str) -> bool:
@@ -108,4 +121,4 @@ def from_our_pages(headers: Mapping[str, str], public_url: str) -> bool:
 
 def visible_students(caller: Caller) -> frozenset[UUID] | None:
     """The students a caller's lists may show; None means all of the school."""
-    return caller.students if caller.role is Role.TEACHER else None
+    return caller.students if caller.role in OF_FEW else None

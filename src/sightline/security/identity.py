@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import zlib
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 
@@ -22,27 +23,33 @@ class CredentialKind(StrEnum):
     SIGN_IN_LINK = "sl"
     STAFF_SESSION = "ss"
     ACCESS_TOKEN = "at"  # noqa: S105 - a prefix, not a token
+    LAUNCH_TOKEN = "lt"  # noqa: S105 - a prefix, not a token; signed, not stored: see `launches`
 
 
-LIFETIME: dict[CredentialKind, timedelta | None] = {
+LIFETIME: Mapping[CredentialKind, timedelta | None] = {
     CredentialKind.SERVER_KEY: None,
     CredentialKind.SIGN_IN_LINK: timedelta(minutes=15),
     CredentialKind.STAFF_SESSION: timedelta(hours=8),
     CredentialKind.ACCESS_TOKEN: timedelta(minutes=15),
 }
+"""Of credentials that are stored; a launch token says its own end."""
 
 
 def token_of(kind: CredentialKind, randomness: bytes) -> str:
     """`sk_<hex>_<checksum>`: prefix and checksum let scanners find a leaked token without trying it."""
-    body = f"{kind.value}_{randomness.hex()}"
+    return with_checksum(f"{kind.value}_{randomness.hex()}")
+
+
+def with_checksum(body: str) -> str:
+    """A token's body with the CRC-32 that every token ends with. It keeps nobody out; it spares look-ups."""
     return f"{body}_{zlib.crc32(body.encode()):08x}"
 
 
 def kind_of(token: str) -> CredentialKind | None:
     """The kind of a well-formed token, else None (no database is asked about anything else)."""
-    body, _, check = token.rpartition("_")
+    body, _, _ = token.rpartition("_")
     prefix = body.partition("_")[0]
-    if not body.isascii() or f"{zlib.crc32(body.encode()):08x}" != check:
+    if not body.isascii() or with_checksum(body) != token:
         return None
     return CredentialKind(prefix) if prefix in set(CredentialKind) else None
 

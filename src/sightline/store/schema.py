@@ -114,6 +114,22 @@ credentials = _in_school(
     Column("ended_at", MOMENT),
 )
 
+launches = _in_school(
+    "launches",
+    _key("launch_id"),
+    Column("credential_id", Uuid, nullable=False),
+    Column("student_id", Uuid, nullable=False),
+    Column("game", Text, nullable=False),
+    Column("created_at", MOMENT, nullable=False),
+    Column("expires_at", MOMENT, nullable=False),
+    Column("ended_at", MOMENT),
+    # a launch is a permission and no record: it goes with its student
+    ForeignKeyConstraint(
+        ["school_id", "student_id"], ["students.school_id", "students.student_id"], ondelete="CASCADE"
+    ),
+    Index(None, "school_id", "student_id"),
+)
+
 sessions = _in_school(
     "sessions",
     _key("session_id"),

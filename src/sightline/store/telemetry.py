@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, true, tuple_
+from sqlalchemy import func, select, text, true, tuple_
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from sightline.domain.records import Event
 from sightline.store.database import Work
-from sightline.store.schema import batches, closures, events, rejects, sessions
+from sightline.store.schema import batches, closures, events, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +24,6 @@ class SessionState:
     session_id: UUID
     student_id: UUID
     closed_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class KeptReject:
-    """A rejected event as its sender may read it."""
-
-    reject_id: int
-    batch_id: UUID | None
-    received_at: datetime
-    event_id: str | None
-    code: str
-    pointer: str
-    detail: str
 
 
 async def hold_sittings(work: Work, school_id: UUID, session_ids: Sequence[UUID], *, alone: bool) -> None:
@@ -139,38 +126,19 @@ async def idle_sessions(
     return [(row.school_id, row.session_id) for row in found]
 
 
-async def last_answer(work: Work, school_id: UUID, batch_id: UUID) -> Mapping[str, Any] | None:
-    """The answer to the newest attempt at a batch; None when it was never seen."""
+async def last_answer(
+    work: Work, school_id: UUID, batch_id: UUID, *, launch_id: UUID | None = None
+) -> Mapping[str, Any] | None:
+    """The answer to the newest attempt at a batch, of that launch or of any; None when it was never seen."""
     found = await work.execute(
         select(batches.c.answer)
-        .where(batches.c.school_id == school_id, batches.c.batch_id == batch_id)
+        .where(
+            batches.c.school_id == school_id,
+            batches.c.batch_id == batch_id,
+            true() if launch_id is None else batches.c.launch_id == launch_id,
+        )
         .order_by(batches.c.attempt.desc())
         .limit(1)
     )
     answer: Mapping[str, Any] | None = found.scalar_one_or_none()
     return answer
-
-
-async def keep_rejects(work: Work, rows: Sequence[Mapping[str, object]]) -> None:
-    """Keep rejected events for their sender; rows carry the columns of the table."""
-    if rows:
-        await work.execute(insert(rejects), rows)
-
-
-async def rejects_of(
-    work: Work, school_id: UUID, credential_id: UUID, *, after: int, limit: int
-) -> list[KeptReject]:
-    """Rejects of one credential with an id above `after`, oldest first."""
-    found = await work.execute(
-        select(rejects)
-        .where(
-            rejects.c.school_id == school_id,
-            rejects.c.credential_id == credential_id,
-            rejects.c.reject_id > after,
-        )
-        .order_by(rejects.c.reject_id)
-        .limit(limit)
-    )
-    return [
-        KeptReject(r.reject_id, r.batch_id, r.received_at, r.event_id, r.code, r.pointer, r.detail) for r in found
-    ]
