@@ -19,7 +19,7 @@ from sightline.store.schema import disclosures
 
 pytestmark = pytest.mark.asyncio
 
-OPEN = {("GET", "/health")}
+OPEN = {("GET", "/health"), ("GET", "/telemetry/event-types")}
 SENDING = {
     ("POST", "/telemetry/events"),
     ("POST", "/telemetry/batch"),

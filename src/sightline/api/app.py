@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sightline import __version__
-from sightline.api import launches, results, talk_and_ratings, telemetry
+from sightline.api import event_types, launches, results, talk_and_ratings, telemetry
 from sightline.api.callers import doors, now, open_doors, signed_in
 from sightline.api.problems import answer_problems, described_problem
 from sightline.errors import DatabaseUnavailable
@@ -111,6 +111,13 @@ def api(store: Store, settings: Settings) -> FastAPI:
     )
     app.state.doors = open_doors(store, settings)
     answer_problems(app)
-    for routes in (telemetry.routes, launches.routes, talk_and_ratings.routes, results.routes, about):
+    for routes in (
+        telemetry.routes,
+        event_types.routes,
+        launches.routes,
+        talk_and_ratings.routes,
+        results.routes,
+        about,
+    ):
         app.include_router(routes)
     return app

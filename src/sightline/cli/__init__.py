@@ -3,6 +3,7 @@
 - `serving`         `serve`, `worker`, `migrate`
 - `administration`  schools, classes, students, staff, keys, links
 - `sandbox`         `demo`, `import`
+- `linting`         `lint-events`
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import typer
 from rich.console import Console
 
 from sightline import __version__
-from sightline.cli import administration, sandbox, serving
+from sightline.cli import administration, linting, sandbox, serving
 from sightline.errors import SightlineError
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -25,6 +26,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 serving.add_to(app)
 sandbox.add_to(app)
+linting.add_to(app)
 app.add_typer(administration.app, name="admin")
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from sightline.domain.records import Event
 from sightline.errors import BadInput, TooLarge
+from sightline.ingest.event_types import check_data
 from sightline.ingest.personal import is_personal
 from sightline.ingest.splitting import split_batch
 from sightline.ingest.times import EARLIEST_US, FUTURE_US, Clock, clock_of, microseconds, moment
@@ -202,7 +203,9 @@ def _refused(wire: WireEvent, data: bytes) -> tuple[str, str, str] | None:
         if is_personal(key):
             return _personal(f"/data/{_escaped(key)}")
         nested = nested or type(value) in _CONTAINERS
-    return _refused_below(wire.data) if nested else None
+    if nested and (below := _refused_below(wire.data)) is not None:
+        return below
+    return check_data(wire.event_type, wire.data)
 
 
 _CONTAINERS = frozenset({dict, list})

@@ -26,8 +26,7 @@ _OWNER = struct.Struct(">i16si16s")
 _NUMBER = struct.Struct(">iq")
 _LENGTH = struct.Struct(">i")
 _JSONB = struct.Struct(">ib")
-_TAIL = struct.Struct(">i16siqiqi16s")
-_HASH = struct.Struct(">i32s")
+_TAIL = struct.Struct(">i16siqiqi16si32s")
 _NULL = _LENGTH.pack(-1)
 
 SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -51,11 +50,10 @@ def _text(value: str) -> bytes:
     return _LENGTH.pack(len(encoded)) + encoded
 
 
-def pack(taken: Taken, *, school_id: UUID, received_us: int, sent_by: UUID) -> EventRow:
-    """One row. The content hash is SHA-256 over what the sender said, so a resend is told from a conflict."""
+def content_of(taken: Taken) -> bytes:
+    """What the sender said of an event, as the columns of a row: the same for the same, however it is written."""
     said, data = taken.wire, taken.data
-    occurred = taken.occurred_us - _EPOCH_US
-    content = b"".join(
+    return b"".join(
         (
             _OWNER.pack(16, said.student_id.bytes, 16, said.session_id.bytes),
             _text(said.event_type),
@@ -67,16 +65,28 @@ def pack(taken: Taken, *, school_id: UUID, received_us: int, sent_by: UUID) -> E
             data,
         )
     )
-    content_hash = hashlib.sha256(content).digest()
+
+
+def content_hash(content: bytes) -> bytes:
+    """SHA-256: by it a resend is told from a conflict."""
+    return hashlib.sha256(content).digest()
+
+
+def pack(taken: Taken, *, school_id: UUID, received_us: int, sent_by: UUID) -> EventRow:
+    """One row, ready to be copied."""
+    said, content = taken.wire, content_of(taken)
+    said_hash = content_hash(content)
     packed = b"".join(
         (
             _HEAD.pack(14, 16, said.event_id.bytes),
             content,
-            _TAIL.pack(16, school_id.bytes, 8, occurred, 8, received_us - _EPOCH_US, 16, sent_by.bytes),
-            _HASH.pack(32, content_hash),
+            _TAIL.pack(
+                *(16, school_id.bytes, 8, taken.occurred_us - _EPOCH_US),
+                *(8, received_us - _EPOCH_US, 16, sent_by.bytes, 32, said_hash),
+            ),
         )
     )
-    return EventRow(said.event_id, said.student_id, said.session_id, said.event_type, content_hash, packed)
+    return EventRow(said.event_id, said.student_id, said.session_id, said.event_type, said_hash, packed)
 
 
 def copy_stream(rows: list[bytes]) -> bytes:
