@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -81,3 +82,10 @@ def events_of(log: LogBatch) -> list[Event]:
 def one(entry: Mapping[str, object], **query: str) -> Event:
     (event,) = events_of(read(browser_body([entry]), QUERY | query))
     return event
+
+
+def ogd(event: Event) -> dict[str, Any]:
+    """What stands under `data.ogd`: where the event came from, and what no row maps."""
+    found = event.data["ogd"]
+    assert isinstance(found, dict)
+    return found

@@ -22,6 +22,7 @@ from opengamedata_senders import (
     browser_entry,
     browser_session,
     events_of,
+    ogd,
     one,
     raws,
     read,
@@ -83,7 +84,7 @@ def test_the_hour_in_which_clocks_change_keeps_its_length() -> None:
 def test_odd_offsets_and_other_loggers_times_are_read_and_say_how(fields: dict[str, object], clock: str) -> None:
     event = one(browser_entry("a", 0, NOW, 0) | fields)
     assert event.occurred_at == datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-    assert event.data["ogd"]["clock"] == clock
+    assert ogd(event)["clock"] == clock
 
 
 @settings(max_examples=200, deadline=None)
@@ -117,13 +118,13 @@ def test_both_loggers_encodings_carry_the_same_data_whole(said: dict[str, Any]) 
     ]
     for body in bodies:
         (event,) = events_of(read(body))
-        assert event.data["ogd"].get("event_data", {}) == kept
+        assert ogd(event).get("event_data", {}) == kept
 
 
 def test_the_browsers_one_byte_characters_are_read() -> None:
     text = json.dumps([browser_entry("thing", 0, NOW, 0, event_data={"said": "?"})]).replace("?", "señor ß")
     (event,) = events_of(read(b"data=" + quote(base64.b64encode(text.encode("latin-1"))).encode()))
-    assert event.data["ogd"]["event_data"] == {"said": "señor ß"}
+    assert ogd(event)["event_data"] == {"said": "señor ß"}
 
 
 def test_a_queue_sent_again_is_known_byte_for_byte_also_when_it_has_grown() -> None:
@@ -188,18 +189,18 @@ def test_nothing_of_a_person_is_stored() -> None:
     log = read(browser_body([entry]), QUERY | {"user_id": "lt_secret", "user_data": "secret"})
     assert log.personal_dropped == 4
     (event,) = events_of(log)
-    assert event.data["ogd"]["event_data"] == {"deep": [{}], "tool": "lamp"}
-    assert event.data["ogd"]["personal_dropped"] == 4
+    assert ogd(event)["event_data"] == {"deep": [{}], "tool": "lamp"}
+    assert ogd(event)["personal_dropped"] == 4
     raw = raws(log)[0]
     assert not any(word in raw for word in (b"Ada", b"ada@x", b"Love", b"secret"))
     survey = one(
         browser_entry("survey_submitted", 0, NOW, 0, event_data={"prompt": "How old are you?", "r": "11"})
     )
-    assert "event_data" not in survey.data["ogd"]
+    assert "event_data" not in ogd(survey)
     shared = one(
         browser_entry("snapshot", 0, NOW, 0, event_data={"group": "Ms Bell", "user": "x"}), app_id="SHADOWSPECT"
     )
-    assert "event_data" not in shared.data["ogd"]
+    assert "event_data" not in ogd(shared)
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -211,14 +212,14 @@ def test_what_is_too_much_is_cut_and_the_mapped_fields_stay(ballast: dict[str, A
     event = one(browser_entry("complete_job", 0, NOW, 0, event_data={"job_name": "kelp"} | ballast))
     assert event.event_type == "task_complete"
     assert event.data["task"] == "kelp"
-    assert event.data["ogd"]["truncated"] is True
-    assert "event_data" not in event.data["ogd"]
+    assert ogd(event)["truncated"] is True
+    assert "event_data" not in ogd(event)
 
 
 def test_data_that_is_no_json_is_named_and_its_event_is_stored() -> None:
     event = one(browser_entry("ask_for_help", 0, NOW, 0) | {"event_data": "{broken", "game_state": "[" * 9_000})
     assert event.event_type == "help_requested"
-    assert event.data["ogd"]["unreadable"] == ["event_data", "game_state"]
+    assert ogd(event)["unreadable"] == ["event_data", "game_state"]
 
 
 @pytest.mark.parametrize(

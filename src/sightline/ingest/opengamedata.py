@@ -254,7 +254,7 @@ def _event(source: Source, position: int, entry: Any) -> _Made | Reject:
     data: dict[str, Any] = {"ogd": ogd}
     if row is not None and row.event_type is not None:
         taken = {take.to: take.value(told.said) for take in row.takes}
-        data |= {to: _sound(v) if isinstance(v, str) else v for to, v in taken.items() if v is not None}
+        data |= {to: _sound(value) for to, value in taken.items() if value is not None}
     if kept:
         full = data | {"ogd": ogd | {"event_data": kept}}
         fits = not sweep.too_deep and len(_bytes(full)) <= MAX_DATA_BYTES

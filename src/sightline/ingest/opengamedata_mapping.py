@@ -12,18 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 LONGEST = 200
 """Characters of a mapped text; what is longer is cut."""
-
-
-class Kind(StrEnum):
-    """What a field becomes: a text, or a yes or no (also from 1 and 0)."""
-
-    TEXT = "text"
-    TRUTH = "yes or no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +24,11 @@ class Take:
 
     to: str
     places: tuple[str, ...]
-    kind: Kind = Kind.TEXT
 
-    def value(self, said: Mapping[str, object]) -> str | bool | None:
+    def value(self, said: Mapping[str, object]) -> str | None:
         words = [word_at(said, place) for place in self.places]
         known = [word for word in words if word is not None]
-        if len(known) < len(words):
-            return None
-        if self.kind is Kind.TEXT:
-            return " / ".join(known)[:LONGEST]
-        return {"true": True, "1": True, "false": False, "0": False}.get(known[0].lower())
+        return " / ".join(known)[:LONGEST] if len(known) == len(words) else None
 
 
 @dataclass(frozen=True, slots=True)
