@@ -1,7 +1,7 @@
 """Whether PostgreSQL answers, asked all the time, so that nobody waits for a server that hangs.
 
 A server that is gone refuses at once. One that hangs (frozen, its machine or disk stuck, the network cut) keeps
-its sockets open, and who waits on one waits as long as it hangs: a limit on statements is the server's to keep, and
+its sockets open, and who waits on one waits as long as it hangs: a limit on statements is kept by the server, and
 a limit on waiting cannot tell a hanging server from a slow statement. So one connection of its own asks `select 1`
 again and again. When no answer comes, every connection of this process is cut: hanging becomes gone, who waits
 gets an OperationalError at once, and nobody else begins until the server answers again. Slow statements are not
