@@ -167,8 +167,8 @@ async def _poison(served: Served, batches: int, seed: int) -> Outcome:
     first = event_of(uuid4(), served.roll.students[0], uuid4(), now, 0)
     ground = Ground(served.roll.students, first, now)
     wire = Wire(served.port)
-    rng = random.Random(seed)  # noqa: S311 - a repeatable campaign
-    told = await wire.ask(request("POST", BATCH_PATH, served.roll.sending, batch_of([first], rng, now)))
+    opening = batch_of([first], random.Random(seed), now)  # noqa: S311 - a repeatable campaign
+    told = await wire.ask(request("POST", BATCH_PATH, served.roll.sending, opening))
     wire.close()
     if not told.taken:
         raise RuntimeError(f"the first good event was not taken: {told.body!r}")
@@ -178,6 +178,7 @@ async def _poison(served: Served, batches: int, seed: int) -> Outcome:
     async def client() -> None:
         wire = Wire(served.port)
         for number in waiting:
+            rng = random.Random(f"{seed}/{number}")  # noqa: S311 - whichever client sends it, it is the same
             if number % 5 == 4:  # noqa: PLR2004 - every fifth
                 body = a_bad_body(ground, rng)
                 headers = served.roll.sending | body.headers
