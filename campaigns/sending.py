@@ -76,6 +76,8 @@ class Wire:
         return Answer(status, began, time.monotonic(), headers, body)
 
     async def _asked(self, asked: bytes) -> tuple[int, dict[str, str], bytes]:
+        if self._streams is not None and self._streams[0].at_eof():
+            self.close()  # the server closes a connection on which nothing came for some seconds
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self.port, limit=LINE)
         reader, writer = self._streams

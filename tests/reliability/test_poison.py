@@ -42,7 +42,7 @@ def test_the_harness_notices_when(name: str) -> None:
     assert control(name)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(elements=st.lists(VALUES | st.dictionaries(st.sampled_from(FIELDS), VALUES), max_size=4), data=VALUES)
 def test_whatever_json_stands_beside_it_a_good_event_is_stored(
     served: Served, elements: list[object], data: object
