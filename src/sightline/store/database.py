@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from sightline.errors import DatabaseUnavailable
+from sightline.store.pulse import CONNECT_SECONDS, Pulse
 
 Work = AsyncConnection
 """One transaction. Functions of this package take it first and never commit: the edge does, once."""
@@ -25,9 +26,15 @@ MIGRATION_LOCK = 7_305_019_412
 """Advisory lock that lets one process migrate at a time; any fixed number does."""
 
 ANSWER_TIMEOUT_MS = 20_000
-"""A statement that runs longer than this is ended, so that no request hangs."""
+"""A statement that runs longer than this is ended by the server; `pulse` watches over the server itself."""
 
-UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError)
+CONNECTION_PATIENCE = 1.0
+"""Seconds that work waits for one of the connections; longer means that more is asked than can be done."""
+
+UNREACHABLE = "the database cannot be reached at the moment; try again in a few seconds"
+FULL = "the disk of the database is full; nothing of this request is stored, try again when there is room"
+
+NOT_THERE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError)
 """What says that the database is not there, through SQLAlchemy or on the driver's own connection."""
 
 
@@ -46,21 +53,23 @@ def plain_url(url: str) -> str:
 
 
 class Store:
-    """The database of one process."""
+    """The database of one process, used in one event loop."""
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.pulse = Pulse(plain_url(url))
         self.engine: AsyncEngine = create_async_engine(
             driver_url(url),
             pool_size=10,
             max_overflow=10,
-            pool_timeout=5,
+            pool_timeout=CONNECTION_PATIENCE,
             pool_pre_ping=True,
             hide_parameters=True,  # an error that is logged must not say who looked at whom
             json_serializer=_encoded,
             json_deserializer=msgspec.json.decode,
             connect_args={
-                "connect_timeout": 3,
+                "async_creator_fn": self.pulse.connect,
+                "connect_timeout": CONNECT_SECONDS,
                 "options": f"-c statement_timeout={ANSWER_TIMEOUT_MS} -c timezone=UTC",
             },
         )
@@ -69,22 +78,28 @@ class Store:
     async def work(self) -> AsyncIterator[Work]:
         """One transaction, committed at the end of the block, rolled back on any error.
 
-        Raises DatabaseUnavailable when PostgreSQL cannot be reached or goes away in between.
+        Raises DatabaseUnavailable when PostgreSQL cannot be reached, goes away or hangs in between, when no
+        connection is free, and when its disk is full.
         """
+        self.pulse.begin()
+        if self.pulse.hangs:
+            raise DatabaseUnavailable(UNREACHABLE)
         try:
             async with self.engine.begin() as connection:
                 yield connection
-        except UNREACHABLE as problem:
-            raise DatabaseUnavailable(
-                "the database cannot be reached at the moment; try again in a few seconds"
-            ) from problem
+        except NOT_THERE as problem:
+            cause = problem.orig if isinstance(problem, OperationalError) else problem
+            if isinstance(cause, psycopg.errors.DiskFull):
+                raise DatabaseUnavailable(FULL, code="disk_full") from problem
+            raise DatabaseUnavailable(UNREACHABLE) from problem
 
     async def ready(self) -> None:
-        """Answer within seconds whether a statement can run. Raises DatabaseUnavailable."""
+        """Answer within a second whether a statement can run. Raises DatabaseUnavailable."""
         async with self.work() as work:
             await work.execute(text("select 1"))
 
     async def close(self) -> None:
+        await self.pulse.end()
         await self.engine.dispose()
 
 

@@ -1,0 +1,147 @@
+"""Whether PostgreSQL answers, asked all the time, so that nobody waits for a server that hangs.
+
+A server that is gone refuses at once. One that hangs (frozen, its machine or disk stuck, the network cut) keeps
+its sockets open, and who waits on one waits as long as it hangs: a limit on statements is kept by the server, and
+a limit on waiting cannot tell a hanging server from a slow statement. So one connection of its own asks `select 1`
+again and again. When no answer comes, every connection of this process is cut: hanging becomes gone, who waits
+gets an OperationalError at once, and nobody else begins until the server answers again. Slow statements are not
+touched.
+
+The asking runs in a thread with a loop of its own, so that a busy application does not look like a hanging
+server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+from typing import Any
+from weakref import WeakSet
+
+import psycopg
+
+BEAT = 0.15
+"""Seconds between an answer and the next question: about six small statements a second."""
+
+TICK = 0.1
+TICKS = 5
+"""An answer may take TICK * TICKS seconds. Counted in ticks, so that a pause of this whole machine is one tick and
+not a silence. With BEAT it bounds how long anybody waits: 0.65 s, under the second that is promised."""
+
+CONNECT_SECONDS = 3
+"""Seconds for a new connection, where the server neither answers nor refuses."""
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+class Pulse:
+    """The watch over one database, and the connections that are cut when it hangs.
+
+    `begin` and `connect` belong to the loop of the application; one pulse serves one loop.
+    """
+
+    def __init__(self, url: str) -> None:
+        """`url` as libpq takes it. Nothing is connected to before `begin`."""
+        self._url = url
+        self._hangs = False
+        self._ending = False
+        self._kept: WeakSet[Connection] = WeakSet()
+        self._connecting: set[asyncio.Task[Connection]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the server has been silent for too long and has not answered since."""
+        return self._hangs
+
+    def begin(self) -> None:
+        """Start asking; a second call does nothing."""
+        if self._thread is None:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._listen, name="database pulse", daemon=True)
+            self._thread.start()
+
+    async def connect(self, *arguments: Any, **named: Any) -> Connection:
+        """A psycopg connection that is cut when the server hangs, made with psycopg's own arguments.
+
+        Raises psycopg.OperationalError when there is none to have, at once when the server is known to hang.
+        """
+        if self._hangs:
+            raise psycopg.OperationalError("the server does not answer")
+        making = asyncio.create_task(psycopg.AsyncConnection.connect(*arguments, **named))
+        self._connecting.add(making)
+        try:
+            await asyncio.wait({making})
+        finally:
+            making.cancel()  # does nothing to one that is done
+            self._connecting.discard(making)
+        if making.cancelled():
+            raise psycopg.OperationalError("the server stopped answering while it was connected to")
+        made = making.result()
+        self._kept.add(made)
+        return made
+
+    async def end(self) -> None:
+        """Stop asking; returns when the thread is gone."""
+        self._ending = True
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def _listen(self) -> None:
+        asyncio.run(self._ask_on())
+
+    async def _ask_on(self) -> None:
+        kept: Connection | None = None
+        while not self._ending:
+            asking = asyncio.create_task(_answered(self._url, kept))
+            for _ in range(TICKS):
+                await asyncio.wait({asking}, timeout=TICK)
+                if asking.done():
+                    break
+            silent = not asking.done()
+            if silent:
+                self._cut_all()
+                _cut(kept) if kept is not None else asking.cancel()
+            try:
+                kept = await asking
+                self._hangs = False
+            except (psycopg.Error, OSError, asyncio.CancelledError):
+                kept = None
+                # refused is not hanging: who asks is refused as fast as we were
+                self._hangs = silent
+            await asyncio.sleep(BEAT)
+        if kept is not None:
+            await kept.close()
+
+    def _cut_all(self) -> None:
+        """Let the application's loop, which owns its connections, cut them."""
+        self._hangs = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the application's loop has ended
+                self._loop.call_soon_threadsafe(self._cut_ours)
+
+    def _cut_ours(self) -> None:
+        for making in self._connecting:
+            making.cancel()
+        for kept in list(self._kept):
+            _cut(kept)
+
+
+async def _answered(url: str, kept: Connection | None) -> Connection:
+    """The connection on which the server has just answered: the kept one or a new one."""
+    if kept is None:
+        kept = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+    await kept.execute("select 1")
+    return kept
+
+
+def _cut(connection: Connection) -> None:
+    """Shut its socket down under it: whoever waits on it learns that it is lost."""
+    if connection.closed:
+        return
+    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as twin:
+        twin.shutdown(socket.SHUT_RDWR)  # of the socket itself; the descriptor stays libpq's to close
