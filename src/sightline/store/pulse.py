@@ -27,9 +27,9 @@ BEAT = 0.15
 """Seconds between an answer and the next question: about six small statements a second."""
 
 TICK = 0.1
-TICKS = 5
+TICKS = 7
 """An answer may take TICK * TICKS seconds. Counted in ticks, so that a pause of this whole machine is one tick and
-not a silence. With BEAT it bounds how long anybody waits: 0.65 s, under the second that is promised."""
+not a silence. With BEAT it bounds how long anybody waits: 0.85 s, under the second that is promised."""
 
 CONNECT_SECONDS = 3
 """Seconds for a new connection, where the server neither answers nor refuses."""
