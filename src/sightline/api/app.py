@@ -14,10 +14,10 @@ from starlette.routing import Route
 
 from sightline import __version__
 from sightline.api import launches, results, talk_and_ratings, telemetry
-from sightline.api.callers import Doors, doors, now, signed_in
+from sightline.api.callers import doors, now, open_doors, signed_in
 from sightline.api.problems import answer_problems, described_problem
 from sightline.errors import DatabaseUnavailable
-from sightline.pipeline.senders import SenderCache
+from sightline.pipeline.limiting import Limiter, limiter_of
 from sightline.pipeline.signing_in import sign_out
 from sightline.settings import Settings
 from sightline.store.database import Store
@@ -96,8 +96,8 @@ def health_routes(store: Store) -> list[Route]:
     return [Route("/livez", livez), Route("/readyz", readyz)]
 
 
-def api(store: Store, settings: Settings) -> FastAPI:
-    """The API, to be mounted at /api/v1."""
+def api(store: Store, settings: Settings, limiter: Limiter | None = None) -> FastAPI:
+    """The API, to be mounted at /api/v1; with a limiter of its own when it shares none."""
     app = FastAPI(
         title="Sightline",
         version=__version__,
@@ -110,7 +110,7 @@ def api(store: Store, settings: Settings) -> FastAPI:
             "5XX": described_problem("Something is wrong here; Retry-After says when to try again"),
         },
     )
-    app.state.doors = Doors(store, settings, SenderCache(store, settings.checked_secret))
+    app.state.doors = open_doors(store, settings, limiter or limiter_of(settings))
     answer_problems(app)
     for routes in (telemetry.routes, launches.routes, talk_and_ratings.routes, results.routes, about):
         app.include_router(routes)

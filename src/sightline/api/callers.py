@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from fastapi import Request
 
 from sightline.errors import NotAllowed, NotSignedIn
+from sightline.pipeline.limiting import Limiter
 from sightline.pipeline.receiving import Sender
 from sightline.pipeline.senders import SenderCache
 from sightline.pipeline.signing_in import SignedIn, who
@@ -21,11 +22,16 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What the routes reach: the store and the settings of this process, and who sent a moment ago."""
+    """What the routes reach: the store and the settings of this process, who sent a moment ago, and how often."""
 
     store: Store
     settings: Settings
     senders: SenderCache
+    limiter: Limiter
+
+
+def open_doors(store: Store, settings: Settings, limiter: Limiter) -> Doors:
+    return Doors(store, settings, SenderCache(store, settings.checked_secret), limiter)
 
 
 def doors(request: Request) -> Doors:
