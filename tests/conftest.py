@@ -12,14 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from builders import SECRET, Town, a_town
 from sandbox_running import browser, sandbox
 from sightline.api.app import api, health_routes
-from sightline.api.edge import Edge
+from sightline.api.entrance import entrance
 from sightline.settings import Settings
 from sightline.store import embedded
 from sightline.store.database import Store, migrate
@@ -53,9 +51,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="session")
 async def client(store: Store, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = Starlette(
-        routes=[*health_routes(store), Mount("/api/v1", api(store, settings))], middleware=[Middleware(Edge)]
-    )
+    app = entrance([*health_routes(store), Mount("/api/v1", api(store, settings))], settings)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://sightline.test") as made:
         yield made

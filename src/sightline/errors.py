@@ -8,6 +8,7 @@ SightlineError
 ├── BadInput              what came in cannot be used; says what to do
 │   ├── TooLarge          over a limit that the message names
 │   └── CardInvalid       a parameter card whose checksum or shape is wrong
+├── TooMany               more requests than the limit of who asks; says when to try again
 ├── SettingsRefused       the settings are unsafe or incomplete; the program does not start
 ├── DatabaseUnavailable   PostgreSQL cannot be reached or started
 └── Busy                  more is waiting than can be stored in time; over HTTP 503 with Retry-After
@@ -16,6 +17,8 @@ A reject of one event is no error: it is a value that goes back to its sender (`
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 NOTHING_HERE = "there is nothing here with this id"
 """The one sentence for what is not there and for what is not yours."""
@@ -74,6 +77,16 @@ class CardInvalid(BadInput):
     """A parameter card whose checksum or shape is wrong."""
 
     code = "card_invalid"
+
+
+class TooMany(SightlineError):
+    """More requests than the limit of who asks; `headers` say the limit and when to try again."""
+
+    code = "too_many_requests"
+
+    def __init__(self, detail: str, headers: Mapping[str, str]) -> None:
+        super().__init__(detail)
+        self.headers = headers
 
 
 class SettingsRefused(SightlineError):

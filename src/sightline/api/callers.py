@@ -9,6 +9,7 @@ from fastapi import Request
 
 from sightline.errors import NotAllowed, NotSignedIn
 from sightline.pipeline.gathering import Gatherer
+from sightline.pipeline.limiting import Limiter, limiter_of
 from sightline.pipeline.senders import Sender, SenderCache
 from sightline.pipeline.signing_in import SignedIn, who
 from sightline.security.access import Caller, Role, from_our_pages
@@ -21,16 +22,20 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What the routes reach: the store and the settings of this process, and who sent a moment ago."""
+    """What the routes reach: the store and the settings of this process, who sent a moment ago, and how often."""
 
     store: Store
     settings: Settings
     senders: SenderCache
     gatherer: Gatherer
+    limiter: Limiter
 
 
 def open_doors(store: Store, settings: Settings) -> Doors:
-    return Doors(store, settings, SenderCache(store, settings.checked_secret), Gatherer(store))
+    """All that a process needs to let requests in; one each process, shared by API and pages."""
+    return Doors(
+        store, settings, SenderCache(store, settings.checked_secret), Gatherer(store), limiter_of(settings)
+    )
 
 
 def doors(request: Request) -> Doors:

@@ -20,10 +20,14 @@ from sightline.api.telemetry import body_of
 from sightline.errors import NOTHING_HERE, BadInput, NotFound
 from sightline.pipeline import launching
 from sightline.pipeline.launching import Wanted
+from sightline.pipeline.limiting import Standing, headers
 from sightline.pipeline.reading import allow
+from sightline.pipeline.signing_in import SignedIn
 from sightline.security.access import Act
 from sightline.security.identity import CredentialKind, kind_of
 from sightline.security.launches import LONGEST, verify
+from sightline.settings import LimitKind
+from sightline.store.database import Work
 from sightline.store.launches import Launch
 
 routes = APIRouter(tags=["launches"])
@@ -78,8 +82,7 @@ async def make_launch(request: Request, idempotency_key: Annotated[str | None, H
     body = await read_body(request)
     secret_key = doors(request).settings.checked_secret()
     async with doors(request).store.work() as work:
-        asking = await signed_in(request, work)
-        allow(asking.caller, Act.LAUNCH)
+        asking, standing = await _launching(request, work)
         if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
             raise BadInput("an Idempotency-Key has 1 to 255 visible ASCII characters", code="bad_idempotency_key")
         wish = decoded(body, WireLaunchWish)
@@ -103,15 +106,15 @@ async def make_launch(request: Request, idempotency_key: Annotated[str | None, H
         expires_at=launch.expires_at,
     )
     status = HTTPStatus.CREATED if new else HTTPStatus.OK
-    return Response(msgspec.json.encode(answer), status, media_type="application/json")
+    return Response(msgspec.json.encode(answer), status, media_type="application/json", headers=headers(standing))
 
 
 @routes.get("/launches/{launch_id}")
-async def launch_state(request: Request, launch_id: UUID) -> WireLaunchState:
+async def launch_state(request: Request, response: Response, launch_id: UUID) -> WireLaunchState:
     """A launch of the server key's school, as it is now."""
     async with doors(request).store.work() as work:
-        asking = await signed_in(request, work)
-        allow(asking.caller, Act.LAUNCH)
+        asking, standing = await _launching(request, work)
+        response.headers.update(headers(standing))
         launch = await launching.launch_state(work, asking.caller.school_id, launch_id)
     return _state(launch, now())
 
@@ -127,12 +130,20 @@ async def end_launch(request: Request, launch_id: UUID) -> Response:
             if claims.launch_id != launch_id:
                 raise NotFound(NOTHING_HERE)
             school_id = claims.school_id
+            standing = await doors(request).limiter.admit(LimitKind.LAUNCH_EVENTS, str(launch_id))
         else:
-            asking = await signed_in(request, work)
-            allow(asking.caller, Act.LAUNCH)
+            asking, standing = await _launching(request, work)
             school_id = asking.caller.school_id
         await launching.end_launch(work, school_id, launch_id, moment)
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers(standing))
+
+
+async def _launching(request: Request, work: Work) -> tuple[SignedIn, Standing]:
+    """The server that launches, and where it stands after this request, which counts as one of its events'."""
+    asking = await signed_in(request, work)
+    allow(asking.caller, Act.LAUNCH)
+    standing = await doors(request).limiter.admit(LimitKind.SERVER_EVENTS, str(asking.credential_id))
+    return asking, standing
 
 
 def _state(launch: Launch, at: datetime) -> WireLaunchState:

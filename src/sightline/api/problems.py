@@ -22,6 +22,7 @@ from sightline.errors import (
     NotSignedIn,
     SightlineError,
     TooLarge,
+    TooMany,
 )
 
 logger = logging.getLogger("sightline.api")
@@ -33,6 +34,7 @@ STATUS: tuple[tuple[type[SightlineError], HTTPStatus], ...] = (
     (Conflict, HTTPStatus.CONFLICT),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (BadInput, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (TooMany, HTTPStatus.TOO_MANY_REQUESTS),
     (DatabaseUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (Busy, HTTPStatus.SERVICE_UNAVAILABLE),
     (SightlineError, HTTPStatus.INTERNAL_SERVER_ERROR),
@@ -106,6 +108,8 @@ async def _ours(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = RETRY_AFTER
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooMany):
+        headers.update(error.headers)
     detail, code = error.detail, error.code
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request %s failed", request.scope.get("trace_id"), exc_info=error)

@@ -15,13 +15,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from sightline.errors import DatabaseUnavailable, NotAllowed, NotFound, NotSignedIn
+from sightline.errors import DatabaseUnavailable, NotAllowed, NotFound, NotSignedIn, TooMany
 from sightline.pipeline import signing_in
 from sightline.pipeline.cards import measurement_card
+from sightline.pipeline.limiting import Limiter, limiter_of, sign_in_key
 from sightline.pipeline.reading import Purpose, class_view, student_view
 from sightline.security.access import Caller, Role, visible_classes
 from sightline.security.identity import COOKIE
-from sightline.settings import Settings
+from sightline.settings import LimitKind, Settings
 from sightline.store import people
 from sightline.store.database import Store, Work
 from sightline.store.people import ClassRoll, School
@@ -39,13 +40,14 @@ RETRY_SECONDS = "5"
 NOT_HERE = "There is nothing at this address, or it is not one of yours."
 
 
-def app(store: Store, settings: Settings, openapi: Mapping[str, Any]) -> Starlette:
+def app(store: Store, settings: Settings, openapi: Mapping[str, Any], limiter: Limiter | None = None) -> Starlette:
     """All pages as one application, to be mounted at "/"; `openapi` is what the API says of itself.
 
-    Security headers are set around it. Raises SettingsRefused when the secret may not be used.
+    `limiter` counts sign-ins; one of its own when it shares none. Security headers are set around it. Raises
+    SettingsRefused when the secret may not be used.
     """
     settings.checked_secret()
-    pages = _Pages(store, settings, Layout(), openapi)
+    pages = _Pages(store, settings, openapi, limiter or limiter_of(settings))
     return Starlette(
         routes=[
             Route("/", pages.classes),
@@ -62,6 +64,7 @@ def app(store: Store, settings: Settings, openapi: Mapping[str, Any]) -> Starlet
             NotSignedIn: pages.on_not_signed_in,
             NotAllowed: pages.on_not_allowed,
             NotFound: pages.on_not_found,
+            TooMany: pages.on_too_many,
             HTTPException: pages.on_http_error,
             DatabaseUnavailable: pages.on_database_unavailable,
             Exception: pages.on_error,
@@ -82,8 +85,8 @@ class _Visit:
 class _Pages:
     """The handlers; each opens its transaction and answers after its end."""
 
-    def __init__(self, store: Store, settings: Settings, layout: Layout, openapi: Mapping[str, Any]) -> None:
-        self.store, self.settings, self.layout = store, settings, layout
+    def __init__(self, store: Store, settings: Settings, openapi: Mapping[str, Any], limiter: Limiter) -> None:
+        self.store, self.settings, self.layout, self.limiter = store, settings, Layout(), limiter
         self.tags = described(openapi)
 
     async def reference(self, request: Request) -> Response:
@@ -144,9 +147,7 @@ class _Pages:
         if token is None:
             return self.layout.page("signin.html", {"owner": None, "school": None, "token": "", "problem": ""})
         async with self.store.work() as work:
-            owner = await signing_in.link_owner(
-                work, token, secret_key=self.settings.checked_secret(), now=datetime.now(UTC)
-            )
+            owner = await self.link_owner(request, work, token)
             school = await _school(work, owner.school_id)
         context = {"owner": owner, "school": school, "token": token, "problem": ""}
         return self.layout.page("signin.html", context)
@@ -155,12 +156,28 @@ class _Pages:
         doors.check_same_site(request, self.settings)
         token = await _field(request, "token")
         async with self.store.work() as work:
+            owner = await self.link_owner(request, work, token)
+            await self.limiter.admit(LimitKind.SIGN_IN, sign_in_key(str(owner.staff_id), _address(request)))
             session = await signing_in.use_link(
                 work, token, secret_key=self.settings.checked_secret(), now=datetime.now(UTC)
             )
         answer = RedirectResponse("/", status_code=303)
         doors.set_session(answer, session, self.settings)
         return answer
+
+    async def link_owner(self, request: Request, work: Work, token: str) -> Caller:
+        """Whose sign-in link it is. Raises NotSignedIn, and TooMany when too many that are none came from there.
+
+        Tokens that are none count for nobody's account, and are limited among themselves: whoever has a link gets
+        in, however many others guess from the same address.
+        """
+        try:
+            return await signing_in.link_owner(
+                work, token, secret_key=self.settings.checked_secret(), now=datetime.now(UTC)
+            )
+        except NotSignedIn:
+            await self.limiter.admit(LimitKind.SIGN_IN, sign_in_key("nobody", _address(request)))
+            raise
 
     async def sign_out(self, request: Request) -> Response:
         doors.check_same_site(request, self.settings)
@@ -213,6 +230,11 @@ class _Pages:
         """Not there and not yours look the same."""
         return self.problem(request, 404, "Nothing here", NOT_HERE)
 
+    async def on_too_many(self, request: Request, problem: Exception) -> Response:
+        headers = dict(problem.headers) if isinstance(problem, TooMany) else {}
+        detail = f"Wait {headers.get('Retry-After', 'some')} seconds, then load the page again."
+        return self.problem(request, 429, "Too often in a short time", detail, **headers)
+
     async def on_http_error(self, request: Request, problem: Exception) -> Response:
         """What routing itself refuses: an address that is none, a method that is none."""
         if isinstance(problem, HTTPException) and problem.status_code == 405:  # noqa: PLR2004 - its number is its name
@@ -251,6 +273,11 @@ def _own(caller: Caller, rolls: list[ClassRoll]) -> list[ClassRoll]:
     """Those of the classes that the caller may see."""
     visible = visible_classes(caller)
     return [roll for roll in rolls if visible is None or roll.class_id in visible]
+
+
+def _address(request: Request) -> str:
+    """Where a request came from; behind a proxy on this machine the server has put in what the proxy says."""
+    return "" if request.client is None else request.client.host
 
 
 async def _field(request: Request, name: str) -> str:
