@@ -114,6 +114,7 @@ def test_both_loggers_encodings_carry_the_same_data_whole(said: dict[str, Any]) 
         unity_body(entries),
         b"x=1&data=" + plain,  # plus signs that were not escaped
         b"data=" + plain.replace(b"+", b" ").rstrip(b"="),  # and padding that was lost
+        b"data=" + plain + b"===",  # or doubled
         b"data=" + quote(json.dumps(entries)).encode(),  # a logger that is set to send plain JSON
     ]
     for body in bodies:
@@ -214,6 +215,11 @@ def test_what_is_too_much_is_cut_and_the_mapped_fields_stay(ballast: dict[str, A
     assert event.data["task"] == "kelp"
     assert ogd(event)["truncated"] is True
     assert "event_data" not in ogd(event)
+
+
+def test_a_deep_game_state_of_which_nothing_is_kept_cuts_nothing() -> None:
+    event = one(browser_entry("thing", 0, NOW, 0, event_data={"tool": "lamp"}, game_state=nested(30)))
+    assert ogd(event)["event_data"] == {"tool": "lamp"}
 
 
 def test_data_that_is_no_json_is_named_and_its_event_is_stored() -> None:
