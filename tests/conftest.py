@@ -12,12 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from starlette.routing import Mount
 
 from builders import SECRET, Town, a_town
 from sandbox_running import browser, sandbox
-from sightline.api.app import api, health_routes
-from sightline.api.entrance import entrance
+from sightline.api.front import application
 from sightline.settings import Settings
 from sightline.store import embedded
 from sightline.store.database import Store, migrate
@@ -51,8 +49,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="session")
 async def client(store: Store, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = entrance([*health_routes(store), Mount("/api/v1", api(store, settings))], settings)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(application(store, settings), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://sightline.test") as made:
         yield made
 

@@ -69,7 +69,7 @@ def read(body: bytes, query: Mapping[str, str] = QUERY, at: datetime = NOW) -> L
 
 
 def raws(log: LogBatch) -> list[bytes]:
-    return [bytes(raw) for batch in log.batches for raw in batch.events]
+    return [raw for batch in log.batches for raw in batch.events if isinstance(raw, bytes)]
 
 
 def events_of(log: LogBatch) -> list[Event]:

@@ -1,7 +1,7 @@
-"""What is counted for whoever runs the system, as Prometheus reads it. No label names a person, a class or a school.
+"""What is counted for whoever runs the system, as Prometheus reads it. No label names a person, class or school.
 
-With several server processes each writes to files of a shared folder, which `PROMETHEUS_MULTIPROC_DIR` names before
-this module is imported, and each answers for all of them.
+With several server processes each writes to files of a shared folder, which `PROMETHEUS_MULTIPROC_DIR` names
+before this module is imported, and each answers for all of them.
 """
 
 from __future__ import annotations

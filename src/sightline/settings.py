@@ -60,7 +60,7 @@ class Settings:
     data_dir: where the embedded database and its files live; database_url: a server of one's own, None for the
     embedded one; secret_key: keys the digests of all tokens; public_url: the address people use; limits: requests
     a minute; redis_url: where they are counted, None for the memory of each process; cors_origins: pages of other
-    sites that may send events.
+    sites that may send events; metrics_token: what Prometheus must send, None for this machine only.
     """
 
     data_dir: Path
@@ -70,6 +70,7 @@ class Settings:
     limits: Mapping[LimitKind, int] = field(default_factory=lambda: DEFAULT_LIMITS)
     redis_url: str | None = field(default=None, repr=False)
     cors_origins: tuple[str, ...] = ()
+    metrics_token: str | None = field(default=None, repr=False)
 
     @property
     def secure_cookies(self) -> bool:
@@ -95,7 +96,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Settings from SIGHTLINE_* variables. Raises SettingsRefused for a value that cannot be meant.
 
     SIGHTLINE_DATA_DIR, SIGHTLINE_DATABASE_URL, SIGHTLINE_SECRET_KEY or SIGHTLINE_SECRET_KEY_FILE,
-    SIGHTLINE_PUBLIC_URL, SIGHTLINE_LIMITS, SIGHTLINE_REDIS_URL, SIGHTLINE_CORS_ORIGINS.
+    SIGHTLINE_PUBLIC_URL, SIGHTLINE_LIMITS, SIGHTLINE_REDIS_URL, SIGHTLINE_CORS_ORIGINS,
+    SIGHTLINE_METRICS_TOKEN.
     """
     data_dir = environment.get("SIGHTLINE_DATA_DIR")
     public_url = environment.get("SIGHTLINE_PUBLIC_URL", "http://127.0.0.1:8460").rstrip("/")
@@ -124,6 +126,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         limits=_limits(environment.get("SIGHTLINE_LIMITS", "")),
         redis_url=_redis(environment.get("SIGHTLINE_REDIS_URL", "")),
         cors_origins=_origins(environment.get("SIGHTLINE_CORS_ORIGINS", "")),
+        metrics_token=_metrics_token(environment.get("SIGHTLINE_METRICS_TOKEN", "")),
     )
 
 
@@ -138,6 +141,10 @@ def _limits(stated: str) -> Mapping[LimitKind, int]:
             raise SettingsRefused(f"SIGHTLINE_LIMITS: {item!r} needs a number from 1 to {MOST_REQUESTS}, a minute")
         found[LimitKind(name)] = int(number)
     return {**DEFAULT_LIMITS, **found}
+
+
+def _metrics_token(stated: str) -> str | None:
+    return check_secret(stated, "SIGHTLINE_METRICS_TOKEN") if stated else None
 
 
 def _redis(url: str) -> str | None:

@@ -15,12 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
-from starlette.routing import Mount
 
 from builders import Town, bearer
 from redis_running import RunningRedis, own_redis, shared_redis
-from sightline.api.app import api
-from sightline.api.entrance import entrance
+from sightline.api.front import application
 from sightline.errors import TooMany
 from sightline.pipeline.limiting import PATIENCE, PAUSE, Limiter, MemoryCounts, headers, kind_for, sign_in_key
 from sightline.pipeline.senders import Sender
@@ -259,7 +257,7 @@ async def test_over_its_limit_a_server_key_is_answered_429_and_another_school_go
     store: Store, settings: Settings, town: Town
 ) -> None:
     few = replace(settings, limits={**DEFAULT_LIMITS, LimitKind.SERVER_EVENTS: 2})
-    transport = httpx.ASGITransport(entrance([Mount("/api/v1", api(store, few))], few))
+    transport = httpx.ASGITransport(application(store, few))
     async with httpx.AsyncClient(transport=transport, base_url="http://sightline.test") as client:
 
         async def launch(place_key: str, student: object) -> httpx.Response:

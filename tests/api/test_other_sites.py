@@ -8,12 +8,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from starlette.routing import Mount
 
 from builders import Town, bearer, wire_batch, wire_event
-from sightline.api.app import api, health_routes
 from sightline.api.edge import SECURITY_HEADERS
-from sightline.api.entrance import FOR_GAMES, entrance
+from sightline.api.entrance import FOR_GAMES
+from sightline.api.front import application
 from sightline.settings import Settings
 from sightline.store.database import Store
 
@@ -25,7 +24,7 @@ SENT = "authorization,content-type,content-encoding,idempotency-key,x-request-id
 @pytest.fixture
 async def open_to_game(store: Store, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     named = replace(settings, cors_origins=(GAME, "http://127.0.0.1:8080"))
-    app = entrance([*health_routes(store), Mount("/api/v1", api(store, named))], named)
+    app = application(store, named)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sightline.test") as made:
         yield made

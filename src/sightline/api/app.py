@@ -14,10 +14,11 @@ from starlette.routing import Route
 
 from sightline import __version__
 from sightline.api import event_types, launches, results, talk_and_ratings, telemetry
-from sightline.api.callers import Doors, doors, now, signed_in
+from sightline.api.callers import Doors, doors, now, open_doors, signed_in
 from sightline.api.problems import answer_problems, described_problem
 from sightline.errors import DatabaseUnavailable
 from sightline.pipeline.signing_in import sign_out
+from sightline.settings import Settings
 from sightline.store.database import Store
 
 READY_TIMEOUT = 2.0
@@ -94,8 +95,8 @@ def health_routes(store: Store) -> list[Route]:
     return [Route("/livez", livez), Route("/readyz", readyz)]
 
 
-def api(open_doors: Doors) -> FastAPI:
-    """The API, to be mounted at /api/v1."""
+def api(store: Store, settings: Settings, opened: Doors | None = None) -> FastAPI:
+    """The API, to be mounted at /api/v1; with doors of its own when it shares none."""
     app = FastAPI(
         title="Sightline",
         version=__version__,
@@ -108,7 +109,7 @@ def api(open_doors: Doors) -> FastAPI:
             "5XX": described_problem("Something is wrong here; Retry-After says when to try again"),
         },
     )
-    app.state.doors = open_doors
+    app.state.doors = opened or open_doors(store, settings)
     answer_problems(app)
     for routes in (
         telemetry.routes,

@@ -78,12 +78,17 @@ async def caller(request: Request, work: Work) -> Caller:
     return (await signed_in(request, work)).caller
 
 
-async def sender(request: Request, token: str | None = None) -> Sender:
-    """Who sends events: the bearer of the request or, without one, of the launch token in its body."""
-    scheme, _, stated = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and stated:
-        token = stated.strip()
-    if not token:
+async def sender(request: Request) -> Sender:
+    """Who sends events: the bearer of the request. Raises NotSignedIn, and NotAllowed for staff."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotSignedIn("send a credential: Authorization: Bearer <server key or launch token>")
+    return await doors(request).senders.sender(token.strip())
+
+
+async def beacon_sender(request: Request, token: str | None) -> Sender:
+    """Who sends events in a request without the header: the launch whose token the batch holds, nobody else."""
+    if token is None or kind_of(token) is not CredentialKind.LAUNCH_TOKEN:
         raise NotSignedIn("send a credential: Authorization: Bearer <server key or launch token>")
     return await doors(request).senders.sender(token)
 

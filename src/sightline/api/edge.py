@@ -89,8 +89,12 @@ class Edge:
             )
 
 
-async def read_body(request: Request) -> bytes:
-    """The body, inflated when it is gzip, within the limits.
+MAX_BEACON_BYTES = 128 * 1024
+"""Of a body whose sender is known only when it is read; browsers allow a beacon 64 KiB."""
+
+
+async def read_body(request: Request, *, most: int = MAX_INFLATED_BYTES) -> bytes:
+    """The body, inflated when it is gzip, within the limits and `most` bytes on the wire.
 
     Raises TooLarge over either limit (reading stops there), BadInput for another encoding or broken gzip.
     """
@@ -102,8 +106,8 @@ async def read_body(request: Request) -> bytes:
         received += piece
         if len(received) > MAX_WIRE_BYTES and encoding == "gzip":
             raise TooLarge("the compressed body is over 1 MiB; send it in parts", code="body_too_large")
-        if len(received) > MAX_INFLATED_BYTES:
-            raise TooLarge("the body is over 10 MiB; send it in parts", code="body_too_large")
+        if len(received) > most:
+            raise TooLarge(f"the body is over {most // 1024} KiB; send it in parts", code="body_too_large")
     return _inflated(bytes(received)) if encoding == "gzip" else bytes(received)
 
 

@@ -47,6 +47,9 @@ UNREADABLE = frozenset({"malformed_json", "malformed_gzip"})
 RETRY_AFTER = "5"
 """Seconds; a database that restarts is back within 4."""
 
+BUSY_RETRY_AFTER = "1"
+"""Seconds; what waits is half a second of work."""
+
 
 def problem(
     request: Request,
@@ -98,6 +101,11 @@ def described_problem(what: str) -> dict[str, Any]:
 async def _ours(request: Request, error: Exception) -> Response:
     if not isinstance(error, SightlineError):
         raise error
+    return answer_of(request, error)
+
+
+def answer_of(request: Request, error: SightlineError) -> Response:
+    """The problem document of one of our errors."""
     status = next(status for kind, status in STATUS if isinstance(error, kind))
     if error.code in UNREADABLE:
         status = HTTPStatus.BAD_REQUEST
@@ -105,7 +113,7 @@ async def _ours(request: Request, error: Exception) -> Response:
         status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     headers: dict[str, str] = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = RETRY_AFTER
+        headers["Retry-After"] = BUSY_RETRY_AFTER if isinstance(error, Busy) else RETRY_AFTER
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooMany):

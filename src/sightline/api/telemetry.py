@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -13,18 +14,28 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from sightline.api.callers import caller, doors, now, sender
-from sightline.api.edge import read_body
+from sightline.api.callers import beacon_sender, caller, doors, now, sender
+from sightline.api.edge import MAX_BEACON_BYTES, read_body
 from sightline.api.problems import problem
 from sightline.errors import NOTHING_HERE, NotFound
 from sightline.ingest.event_types import KNOWN_TYPES
 from sightline.ingest.events import WireBatch, WireEvent, read_batch
 from sightline.pipeline import closing, reading, receiving
+from sightline.pipeline.limiting import headers, kind_for
 from sightline.pipeline.reading import Purpose
 from sightline.pipeline.scoring import SessionExtract
 from sightline.store import sender_view, telemetry
 
 routes = APIRouter(prefix="/telemetry", tags=["telemetry"])
+
+
+VERBOSE = {
+    "name": "verbose",
+    "in": "query",
+    "required": False,
+    "description": "true: a result for each event, also for those that were created",
+    "schema": {"type": "boolean", "default": False},
+}
 
 
 def body_of(kind: type[Any], description: str) -> dict[str, Any]:
@@ -133,8 +144,8 @@ def session_answer(extract: SessionExtract) -> SessionAnswer:
     )
 
 
-def _json(content: object, status: int) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
+def _json(content: object, status: int, more: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(content), status, more, media_type="application/json")
 
 
 @routes.post(
@@ -148,6 +159,7 @@ async def send_event(request: Request) -> Response:
     gatherer = doors(request).gatherer
     gatherer.check()
     sending = await sender(request)
+    standing = await doors(request).limiter.admit(kind_for(sending, batch=False), sending.limit_key)
     body = await read_body(request)
     arrived = receiving.arrival(sending, [body], envelope=None, received_at=now(), verbose=True)
     answer = await gatherer.submit(arrived)
@@ -156,8 +168,8 @@ async def send_event(request: Request) -> Response:
         status = HTTPStatus.CONFLICT if result.status == "conflict" else HTTPStatus.UNPROCESSABLE_ENTITY
         code, detail = result.code or "rejected", result.detail or "the event was not taken"
         errors = [{"pointer": result.pointer or "", "code": code, "detail": detail}]
-        return problem(request, status, code=code, detail=detail, errors=errors)
-    return _json(answer, HTTPStatus.CREATED)
+        return problem(request, status, code=code, detail=detail, errors=errors, headers=headers(standing))
+    return _json(answer, HTTPStatus.CREATED, headers(standing))
 
 
 @routes.post(
@@ -165,17 +177,28 @@ async def send_event(request: Request) -> Response:
     status_code=HTTPStatus.CREATED,
     response_model=receiving.BatchAnswer,
     responses={207: {"model": receiving.BatchAnswer, "description": "Some events were not taken; each says why"}},
-    openapi_extra=body_of(WireBatch, "Up to 1,000 events"),
+    openapi_extra=body_of(WireBatch, "Up to 1,000 events") | {"parameters": [VERBOSE]},
 )
-async def send_batch(request: Request, *, verbose: Annotated[bool, Query()] = False) -> Response:
-    """Store up to 1,000 events. One bad event never sinks its batch; answered means committed."""
-    gatherer = doors(request).gatherer
+async def send_batch(request: Request) -> Response:
+    """Store up to 1,000 events. One bad event never sinks its batch; answered means committed.
+
+    `verbose=true` in the query asks for a result for each event. A sender that can set no header (a beacon) puts
+    its launch token into the batch.
+    """
+    gatherer, limiter = doors(request).gatherer, doors(request).limiter
     gatherer.check()
-    sending = await sender(request)
-    body = await read_body(request)
-    arrived = receiving.batch_arrival(sending, read_batch(body), received_at=now(), verbose=verbose)
-    answer = await gatherer.submit(arrived)
-    return _json(answer, HTTPStatus.CREATED if answer.status == "processed" else HTTPStatus.MULTI_STATUS)
+    if "authorization" in request.headers:
+        sending = await sender(request)
+        standing = await limiter.admit(kind_for(sending, batch=True), sending.limit_key)
+        sent = read_batch(await read_body(request))
+    else:
+        sent = read_batch(await read_body(request, most=MAX_BEACON_BYTES))
+        sending = await beacon_sender(request, sent.envelope.launch_token)
+        standing = await limiter.admit(kind_for(sending, batch=True), sending.limit_key)
+    verbose = request.query_params.get("verbose", "") in {"true", "1"}
+    answer = await gatherer.submit(receiving.batch_arrival(sending, sent, received_at=now(), verbose=verbose))
+    status = HTTPStatus.CREATED if answer.status == "processed" else HTTPStatus.MULTI_STATUS
+    return _json(answer, status, headers(standing))
 
 
 @routes.get("/status/{batch_id}", response_model=receiving.BatchAnswer)

@@ -12,15 +12,12 @@ from typing import Annotated
 import typer
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Mount
 
-from sightline.api.app import api, health_routes
-from sightline.api.entrance import entrance
+from sightline.api.front import application
 from sightline.errors import SettingsRefused
 from sightline.pipeline.cards import measurement_card, talk_act_card
 from sightline.pipeline.jobs import ask_again
 from sightline.pipeline.jobs import worker as worker_app
-from sightline.pipeline.limiting import limiter_of
 from sightline.settings import LOOPBACK, Settings, read_settings
 from sightline.store import embedded
 from sightline.store.database import Store, migrate
@@ -30,16 +27,7 @@ from sightline.web.app import app as pages
 
 def compose(store: Store, settings: Settings) -> Starlette:
     """The whole application: health, API, pages, and the edge that every request passes."""
-    limiter = limiter_of(settings)
-    served = api(store, settings, limiter)
-    return entrance(
-        [
-            *health_routes(store),
-            Mount("/api/v1", served),
-            Mount("/", pages(store, settings, served.openapi(), limiter)),
-        ],
-        settings,
-    )
+    return application(store, settings, lambda opened, openapi: pages(store, settings, openapi, opened.limiter))
 
 
 @contextlib.contextmanager

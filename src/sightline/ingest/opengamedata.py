@@ -19,13 +19,12 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 from uuid import UUID, uuid5
 
-import msgspec
-
 from sightline.errors import BadInput, TooLarge
 from sightline.ingest.event_types import KNOWN_TYPES
-from sightline.ingest.events import MAX_DATA_BYTES, MAX_DEPTH, MAX_EVENTS, Reject, WireBatch, is_personal
+from sightline.ingest.events import MAX_DATA_BYTES, MAX_DEPTH, MAX_EVENTS, Envelope, Reject, SentBatch
 from sightline.ingest.opengamedata_clock import read_time
 from sightline.ingest.opengamedata_mapping import GAMES, LONGEST, Game, row_for
+from sightline.ingest.personal import is_personal
 from sightline.ingest.splitting import split_batch
 
 NAMESPACE = UUID("6a0e2f5c-88d1-5f0b-9c39-1a7d5be0c2d4")
@@ -86,7 +85,7 @@ class LogBatch:
     """
 
     session_id: UUID
-    batches: tuple[WireBatch, ...]
+    batches: tuple[SentBatch, ...]
     rejects: tuple[Reject, ...]
     mapped: int
     unmapped: int
@@ -120,11 +119,11 @@ def read_log(
     return LogBatch(
         session_id=source.session_id,
         batches=tuple(
-            WireBatch(
-                batch_id=source.id_of("batch", fingerprint, start),
-                client_version=version,
-                sent_at=received_at,
-                events=[msgspec.Raw(made.raw) for made in events[start : start + MAX_EVENTS]],
+            SentBatch(
+                Envelope(
+                    batch_id=source.id_of("batch", fingerprint, start), client_version=version, sent_at=received_at
+                ),
+                [made.raw for made in events[start : start + MAX_EVENTS]],
             )
             for start in range(0, len(events), MAX_EVENTS)
         ),

@@ -7,12 +7,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 
+from sightline import metrics
 from sightline.errors import Busy, DatabaseUnavailable, SightlineError
-from sightline.pipeline.receiving import Arrival, BatchAnswer, Stored, store_group
+from sightline.pipeline.receiving import Arrival, BatchAnswer, Settled, Stored, count, store_group
 from sightline.pipeline.roll import Roll
 from sightline.store import arrivals
 from sightline.store.database import Store
@@ -41,7 +42,8 @@ APART = 4
 @dataclass(slots=True, eq=False)
 class _Waiting:
     arrival: Arrival
-    answer: asyncio.Future[BatchAnswer]
+    answer: asyncio.Future[Settled]
+    since: float = field(default_factory=time.monotonic)
 
 
 class Gatherer:
@@ -62,6 +64,7 @@ class Gatherer:
         if self._events > MAX_WAITING or (
             self._began is not None and time.monotonic() - self._began > PATIENCE / 2
         ):
+            metrics.TURNED_AWAY.labels("busy").inc()
             raise Busy("more events are waiting than can be stored at once; send this again in a second")
 
     async def submit(self, arrival: Arrival) -> BatchAnswer:
@@ -74,12 +77,17 @@ class Gatherer:
         waiting.answer.add_done_callback(_forgotten)
         self._queue.append(waiting)
         self._events += len(arrival.items)
+        metrics.BATCH_SIZE.observe(len(arrival.items))
+        metrics.WAITING.set(self._events)
         if self._draining is None or self._draining.done():
             self._draining = asyncio.create_task(self._drain())
         done, _ = await asyncio.wait({waiting.answer}, timeout=PATIENCE)
         if not done:
+            metrics.TURNED_AWAY.labels("too_slow").inc()
             raise Busy("it is not known in time whether these events are stored; send the same again")
-        return waiting.answer.result()
+        settled = waiting.answer.result()
+        count(arrival, settled, time.monotonic() - waiting.since)
+        return settled.answer
 
     async def close(self) -> None:
         """Wait until everything that waits is answered."""
@@ -89,12 +97,17 @@ class Gatherer:
     async def _drain(self) -> None:
         while self._queue:
             group = self._next_group()
+            events = sum(len(w.arrival.items) for w in group)
             self._began = time.monotonic()
+            metrics.GROUP_EVENTS.observe(events)
+            metrics.GROUP_WAIT.observe(self._began - group[0].since)
             try:
                 await self._commit(group)
             finally:
+                metrics.GROUP_SECONDS.observe(time.monotonic() - self._began)
                 self._began = None
-                self._events -= sum(len(w.arrival.items) for w in group)
+                self._events -= events
+                metrics.WAITING.set(self._events)
 
     def _next_group(self) -> list[_Waiting]:
         group = [self._queue.popleft()]
@@ -122,11 +135,11 @@ class Gatherer:
             for one in group:
                 await self._commit([one])
         else:
-            for waiting, answer in zip(group, stored.answers, strict=True):
-                if answer is None:
+            for waiting, settled in zip(group, stored.settled, strict=True):
+                if settled is None:
                     self._set_apart(waiting)
                 else:
-                    waiting.answer.set_result(answer)
+                    waiting.answer.set_result(settled)
 
     async def _stored(self, group: Sequence[Arrival], *, patient: bool = False) -> Stored:
         merge = careful = False
@@ -166,11 +179,11 @@ class Gatherer:
             except Exception as problem:  # noqa: BLE001 - whatever it is goes to the request that waits for it
                 _fail([waiting], problem)
             else:
-                answer = stored.answers[0]
-                if answer is None:
+                settled = stored.settled[0]
+                if settled is None:
                     _fail([waiting], Busy("this session is being closed; send the same again in a second"))
                 else:
-                    waiting.answer.set_result(answer)
+                    waiting.answer.set_result(settled)
 
 
 def _fail(group: Sequence[_Waiting], problem: Exception) -> None:
@@ -178,7 +191,7 @@ def _fail(group: Sequence[_Waiting], problem: Exception) -> None:
         waiting.answer.set_exception(problem)
 
 
-def _forgotten(answer: asyncio.Future[BatchAnswer]) -> None:
+def _forgotten(answer: asyncio.Future[Settled]) -> None:
     """Take note of an answer that perhaps nobody waits for any more, so that nothing warns of it."""
     if not answer.cancelled():
         answer.exception()

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from sightline import metrics
 from sightline.ingest.event_types import KNOWN_TYPES
 from sightline.ingest.events import Envelope, Reject, SentBatch, WireEvent, judge_one
 from sightline.ingest.times import clock_of
@@ -41,6 +42,7 @@ OTHER_CONTENT = (
     "/event_id",
     "an event of this id with other content is stored and stays; give a new event a new id",
 )
+REFUSED = frozenset({"rejected", "conflict"})
 UNSTORABLE = ("unstorable", "", "the database cannot hold this event; leave out unusual characters and numbers")
 
 
@@ -118,11 +120,23 @@ def batch_arrival(sender: Sender, sent: SentBatch, *, received_at: datetime, ver
     return arrival(sender, sent.events, envelope=sent.envelope, received_at=received_at, verbose=verbose)
 
 
+Fate = EventResult | None
+"""What became of one item; None for an event that was created and has a type that the rules know: most of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an arrival, and of each of its items in order."""
+
+    answer: BatchAnswer
+    fates: Sequence[Fate]
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a group's transaction did: an answer for each arrival, None for those whose sessions are held alone."""
+    """What a group's transaction did for each arrival; None for those whose sessions are held alone."""
 
-    answers: list[BatchAnswer | None]
+    settled: list[Settled | None]
     owners: Mapping[Key, UUID]
 
 
@@ -146,9 +160,8 @@ async def store_group(
     answers = [_answer(*settled) for settled in zip(here, judged, fates, strict=True)]
     await _keep(work, here, fates, answers)
     await _recompute_closed(work, here, judged, fates)
-    waiting = iter(answers)
-    kept = {id(a) for a in here}
-    return Stored([next(waiting) if id(a) in kept else None for a in group], owners)
+    settled = {id(a): Settled(*done) for a, done in zip(here, zip(answers, fates, strict=True), strict=True)}
+    return Stored([settled.get(id(a)) for a in group], owners)
 
 
 async def _students(work: Work, group: Sequence[Arrival], roll: Roll) -> set[Key]:
@@ -203,10 +216,6 @@ async def _storable(work: Work, items: Sequence[EventRow | Reject]) -> list[Even
         else item
         for item in items
     ]
-
-
-Fate = EventResult | None
-"""What became of one item; None for an event that was created and has a type that the rules know: most of them."""
 
 
 async def _append(
@@ -299,7 +308,7 @@ async def _keep(
             }
             for one, results in zip(group, fates, strict=True)
             for item, r in zip(one.items, results, strict=True)
-            if r is not None and r.status in {"rejected", "conflict"}
+            if r is not None and r.status in REFUSED
         ],
     )
 
@@ -323,6 +332,21 @@ async def _recompute_closed(
     }
     for school, session in sorted(late & closed):
         await jobs.ask_extraction(work, school, session)
+
+
+def count(one: Arrival, settled: Settled, seconds: float) -> None:
+    """Count an answered request, and each of its events by type and by what became of it."""
+    metrics.SECONDS.observe(seconds)
+    types = (
+        item.event_type if isinstance(item, EventRow) and item.event_type in KNOWN_TYPES else metrics.OTHER
+        for item in one.items
+    )
+    statuses = ("created" if fate is None else fate.status for fate in settled.fates)
+    for (event_type, status), n in Counter(zip(types, statuses, strict=True)).items():
+        metrics.EVENTS.labels(event_type, status).inc(n)
+    metrics.DUPLICATES.inc(settled.answer.counts["duplicate"])
+    for code, n in Counter(r.code for r in settled.answer.results if r.status in REFUSED).items():
+        metrics.REJECTS.labels(code or metrics.OTHER).inc(n)
 
 
 def _answer(one: Arrival, items: Sequence[EventRow | Reject], fates: Sequence[Fate]) -> BatchAnswer:

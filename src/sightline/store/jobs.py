@@ -95,3 +95,22 @@ async def waiting_jobs(work: Work) -> int:
     """How many jobs wait or run."""
     found = await work.execute(text("select count(*) from procrastinate_jobs where status in ('todo', 'doing')"))
     return int(found.scalar_one())
+
+
+async def due_jobs(work: Work) -> dict[str, tuple[int, float]]:
+    """By task: how many jobs wait or run, and for how many seconds the oldest of them is due."""
+    found = await work.execute(
+        text(
+            """
+            select task_name, count(*) as jobs,
+                   greatest(0, extract(epoch from max(now() - coalesce(scheduled_at, asked.at)))) as age
+            from procrastinate_jobs job
+            left join lateral (
+                select min(at) as at from procrastinate_events event where event.job_id = job.id
+            ) asked on true
+            where status in ('todo', 'doing')
+            group by task_name
+            """
+        )
+    )
+    return {row.task_name: (row.jobs, float(row.age or 0)) for row in found}
