@@ -8,7 +8,7 @@ PORT ?= 8460
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: simulated docs help demo demo-stop justhink test check format lint types imports screenshots walkthrough bench lock browser
+.PHONY: simulated docs help demo demo-stop justhink test check format lint types imports screenshots walkthrough bench lock browser redis
 
 help: ## Print the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -40,7 +40,7 @@ demo-stop: $(VENV)/.run ## Stop the sandbox; its data stays
 justhink: $(VENV)/.run ## Import real children's play and talk from $(DATA)/justhink into the sandbox
 	$(BIN)/sightline import justhink $(DATA)/justhink --port $(PORT)
 
-test: $(VENV)/.dev browser ## Set up, check everything, run the tests
+test: $(VENV)/.dev browser redis ## Set up, check everything, run the tests
 	$(MAKE) --no-print-directory check
 
 check: $(VENV)/.dev ## Format, lint, types, import contracts, tests
@@ -53,6 +53,10 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts, tests
 browser: ## Install Debian's Chromium when there is none (root) or say how
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium; } \
 		|| { echo "install chromium first: sudo apt-get install chromium"; exit 1; }
+
+redis: ## Install Debian's redis-server when there is none (root) or say how
+	@command -v redis-server >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq redis-server; } \
+		|| { echo "install redis-server first: sudo apt-get install redis-server"; exit 1; }
 
 format: $(VENV)/.dev ## Format and mend what can be mended
 	$(BIN)/ruff format .
