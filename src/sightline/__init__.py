@@ -20,7 +20,8 @@ The map, in the order in which the data goes:
 - `client`       what game developers send with: a queue on disk; a distribution of its own
 - `cli`          the command line, and the composition root
 
-Single files: `settings` (the only reader of the environment), `errors` (the one error tree).
+Single files: `settings` (the only reader of the environment), `errors` (the one error tree), `metrics` (what is
+counted for whoever runs the system).
 """
 
 __version__ = "0.1.0"

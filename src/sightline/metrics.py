@@ -6,7 +6,6 @@ before this module is imported, and each answers for all of them.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -73,17 +72,17 @@ class _Jobs(Collector):
         return [count, age]
 
 
-def exposition(jobs: Mapping[str, tuple[int, float]] | None) -> bytes:
+def exposition(jobs: Mapping[str, tuple[int, float]] | None, folder: Path | None) -> bytes:
     """All numbers in the Prometheus text format. `jobs` has how many of each task there are, and the oldest's age.
 
-    None when the database cannot be asked: then there are no job numbers, and none that are made up.
+    None when the database cannot be asked: then there are no job numbers, and none that are made up. `folder` is
+    the one that several processes share.
     """
     parts: list[CollectorRegistry] = []
-    folder = os.environ.get(FOLDER)
-    if folder:
-        _bury(Path(folder))
+    if folder is not None:
+        _bury(folder)
         shared = CollectorRegistry()
-        MultiProcessCollector(shared, folder)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(shared, str(folder))  # type: ignore[no-untyped-call]
         parts.append(shared)
     else:
         parts.append(REGISTRY)

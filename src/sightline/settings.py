@@ -60,7 +60,8 @@ class Settings:
     data_dir: where the embedded database and its files live; database_url: a server of one's own, None for the
     embedded one; secret_key: keys the digests of all tokens; public_url: the address people use; limits: requests
     a minute; redis_url: where they are counted, None for the memory of each process; cors_origins: pages of other
-    sites that may send events; metrics_token: what Prometheus must send, None for this machine only.
+    sites that may send events; metrics_token: what Prometheus must send, None for this machine only;
+    metrics_folder: where several server processes keep their numbers together.
     """
 
     data_dir: Path
@@ -71,6 +72,7 @@ class Settings:
     redis_url: str | None = field(default=None, repr=False)
     cors_origins: tuple[str, ...] = ()
     metrics_token: str | None = field(default=None, repr=False)
+    metrics_folder: Path | None = None
 
     @property
     def secure_cookies(self) -> bool:
@@ -126,6 +128,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         limits=_limits(environment.get("SIGHTLINE_LIMITS", "")),
         redis_url=_redis(environment.get("SIGHTLINE_REDIS_URL", "")),
         cors_origins=_origins(environment.get("SIGHTLINE_CORS_ORIGINS", "")),
+        metrics_folder=Path(folder) if (folder := environment.get("PROMETHEUS_MULTIPROC_DIR")) else None,
         metrics_token=_metrics_token(environment.get("SIGHTLINE_METRICS_TOKEN", "")),
     )
 

@@ -84,7 +84,7 @@ async def numbers(request: Request) -> Response:
             jobs = await due_jobs(work)
     except DatabaseUnavailable:
         jobs = None
-    return Response(metrics.exposition(jobs), media_type="text/plain; version=0.0.4")
+    return Response(metrics.exposition(jobs, settings.metrics_folder), media_type="text/plain; version=0.0.4")
 
 
 def _may_read_numbers(request: Request, token: str | None) -> bool:

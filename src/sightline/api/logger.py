@@ -22,8 +22,8 @@ from sightline.pipeline.senders import Sender
 
 TRY_AGAIN = (Busy, DatabaseUnavailable, TooMany)
 """Refusals after which sending the same again helps; they keep their status. All others are final, and answered
-200 with FAIL in the text, as OpenGameData's own server does: a browser's logger sends what was answered 4xx again, at
-once and for ever."""
+200 with FAIL in the text, as OpenGameData's own server does: a browser's logger sends what was answered 4xx again,
+at once and for ever."""
 
 LARGE = 256 * 1024
 """Bytes of a log above which it is read in a thread, so that nobody waits for it."""
@@ -62,7 +62,7 @@ async def _stored(request: Request) -> Response:
 
 
 async def _launch(request: Request) -> tuple[Sender, UUID]:
-    """Who sends, and whose game it is. Raises NotSignedIn without a live launch token, NotAllowed for a server key."""
+    """Who sends, and whose game it is. Raises NotSignedIn without a live launch, NotAllowed for a server key."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         token = request.query_params.get("user_id") or request.query_params.get("player_id") or ""

@@ -19,7 +19,7 @@ from sightline.api.edge import MAX_BEACON_BYTES, read_body
 from sightline.api.problems import problem
 from sightline.errors import NOTHING_HERE, NotFound
 from sightline.ingest.event_types import KNOWN_TYPES
-from sightline.ingest.events import WireBatch, WireEvent, read_batch
+from sightline.ingest.events import WireBatch, WireEvent, beacon_token, read_batch
 from sightline.pipeline import closing, reading, receiving
 from sightline.pipeline.limiting import headers, kind_for
 from sightline.pipeline.reading import Purpose
@@ -192,8 +192,9 @@ async def send_batch(request: Request) -> Response:
         standing = await limiter.admit(kind_for(sending, batch=True), sending.limit_key)
         sent = read_batch(await read_body(request))
     else:
-        sent = read_batch(await read_body(request, most=MAX_BEACON_BYTES))
-        sending = await beacon_sender(request, sent.envelope.launch_token)
+        body = await read_body(request, most=MAX_BEACON_BYTES)
+        sending = await beacon_sender(request, beacon_token(body))
+        sent = read_batch(body)
         standing = await limiter.admit(kind_for(sending, batch=True), sending.limit_key)
     verbose = request.query_params.get("verbose", "") in {"true", "1"}
     answer = await gatherer.submit(receiving.batch_arrival(sending, sent, received_at=now(), verbose=verbose))

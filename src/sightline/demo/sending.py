@@ -117,6 +117,10 @@ class Sending:
             else:
                 if answer.status_code not in RETRYABLE:
                     return self._taken(answer)
+                stated = answer.headers.get("Retry-After", "")
+                if stated.isdecimal():
+                    await asyncio.sleep(int(stated))
+                    continue
             await asyncio.sleep(min(0.2 * 2**attempt, 5))
         raise BadInput(f"{method} {path} was not answered after {TRIES} tries")
 

@@ -35,6 +35,8 @@ START_PATIENCE = 60.0
 
 POLL = 0.1
 WATCH = 0.5
+LIMITS = "server.events=1000000,server.batches=1000000"
+"""Whole weeks of a school are sent within seconds here, with one key."""
 """Seconds between two looks at the children."""
 
 STATE = "sandbox.json"
@@ -226,6 +228,7 @@ class _Child:
             "SIGHTLINE_DATABASE_URL": state.database_url,
             "SIGHTLINE_SECRET_KEY": state.secret_key,
             "SIGHTLINE_PUBLIC_URL": state.url,
+            "SIGHTLINE_LIMITS": LIMITS,
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
         }

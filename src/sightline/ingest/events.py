@@ -128,6 +128,21 @@ def read_batch(body: bytes) -> SentBatch:
     return _checked_batch(unread, pieces)
 
 
+class _Beacon(msgspec.Struct, frozen=True):
+    launch_token: str | None = None
+
+
+_beacon = msgspec.json.Decoder(_Beacon)
+
+
+def beacon_token(body: bytes) -> str | None:
+    """The launch token that a batch holds; None without one, and for what is no JSON object."""
+    try:
+        return _beacon.decode(body).launch_token
+    except UNREADABLE:
+        return None
+
+
 def _checked_batch(envelope: Envelope, events: list[WireEvent] | list[bytes]) -> SentBatch:
     if "\x00" in envelope.client_version:
         raise BadInput(
