@@ -17,7 +17,7 @@ The map, in the order in which the data goes:
 - `api`          HTTP in and out
 - `web`          the pages people use
 - `demo`         a sandbox on this machine: simulated students, and real corpora sent through the front door
-- `client`       what game developers send with: a queue on disk, nothing else of Sightline; a distribution of its own
+- `client`       what games send with: a queue on disk, nothing else of Sightline; also a distribution of its own
 - `cli`          the command line, and the composition root
 
 Single files: `settings` (the only reader of the environment), `errors` (the one error tree).
