@@ -64,9 +64,7 @@ def stored(place: Ground, session: UUID) -> list[tuple[int, str, datetime]]:
     return [(row["sequence"], row["n"], row["occurred_at"]) for row in rows]
 
 
-def test_what_a_game_records_arrives_by_itself_once_in_order_and_the_session_is_closed(
-    place: Ground, queue: Path
-) -> None:
+def test_what_a_game_records_arrives_once_in_order_and_the_session_is_closed(place: Ground, queue: Path) -> None:
     with Client(place.url, place.key, queue=queue, client_version="my-game 1.4") as client:
         with client.session(place.students[0]) as session:
             for n in range(20):
