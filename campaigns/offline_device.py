@@ -1,6 +1,6 @@
 """A game on one device, as a process that may be killed: it records while offline, or it sends.
 
-    python offline_device.py '{"does": "record" | "close" | "send", ...}'
+    echo '{"does": "record" | "close" | "send", ...}' | python offline_device.py
 
 It says on standard output what it has done, one line each, after it is done. Times are true times in seconds since
 1970; the device sees them through a clock that is wrong by `error` seconds.
@@ -104,5 +104,5 @@ def send(device: Device) -> None:
 
 
 if __name__ == "__main__":
-    orders = json.loads(sys.argv[1])
+    orders = json.load(sys.stdin)
     {"record": record, "close": close, "send": send}[orders["does"]](Device(orders))

@@ -11,8 +11,8 @@ needs httpx and Python's sqlite3.
 """
 
 from sightline.client.client import Client, Session
-from sightline.client.clocks import Clocks
+from sightline.client.clocks import Clocks, no_uptime
 from sightline.client.queue_file import QueueUnusable, Rejected
 from sightline.client.sending import Report, State
 
-__all__ = ["Client", "Clocks", "QueueUnusable", "Rejected", "Report", "Session", "State"]
+__all__ = ["Client", "Clocks", "QueueUnusable", "Rejected", "Report", "Session", "State", "no_uptime"]

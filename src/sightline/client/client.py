@@ -17,11 +17,15 @@ from sightline.client.wire import MOST_EVENTS
 
 logger = logging.getLogger("sightline.client")
 
-LINGER = 1.0
-"""Seconds that the sender gathers events before a batch goes out."""
+LINGER = 10.0
+"""Seconds that the sender gathers events before a batch goes out: 6 batches a minute, and with a launch token the
+server takes 10."""
 
 LAST_EFFORT = 5.0
 """Seconds that `close` gives to what still waits; the rest stays on disk for next time."""
+
+PARTING = 1.0
+"""Seconds for the thread to end."""
 
 QUEUE_TROUBLE = 30.0
 """Seconds until the sender looks at a queue file again that it could not use."""
@@ -182,9 +186,9 @@ class Client:
         not cut short.
         """
         deadline = self._clocks.timer() + timeout
-        self._hurry.set()
-        self._wake.set()
         while self._queue.waiting(self._sender.credential.student):
+            self._hurry.set()  # each time round: the thread may just be about to forget it
+            self._wake.set()
             left = deadline - self._clocks.timer()
             if left <= 0 or self._sender.stopped:
                 return False
@@ -210,29 +214,29 @@ class Client:
         """Delete these from the device."""
         self._queue.forget(r.number for r in rejected)
 
-    def close(self) -> None:
-        """Send what can be sent in a few seconds and let go of the file; the rest stays in it."""
+    def close(self, timeout: float = LAST_EFFORT) -> None:
+        """Send what can be sent in `timeout` seconds and let go of the file; the rest stays in it."""
         if self._ending.is_set():
             return
-        self.flush(LAST_EFFORT)
-        self._ending.set()
-        self._hurry.set()
-        self._wake.set()
-        if self._thread is None:
-            self._let_go()
-        else:
-            self._thread.join(LAST_EFFORT)  # in the midst of a request it ends by itself, or with the process
+        try:
+            self.flush(timeout)
+        finally:
+            self._ending.set()
+            self._hurry.set()
+            self._wake.set()
+            if self._thread is not None:
+                self._thread.join(max(timeout, PARTING))
+            if self._thread is None or not self._thread.is_alive():
+                self._let_go()  # else it lets go itself, after the request that is under way
 
     def _let_go(self) -> None:
         self._sender.close()
         self._queue.close()
 
     def _run(self) -> None:
-        try:
-            while not self._ending.is_set():
-                self._wait_after(self._sent_in_background())
-        finally:
-            self._let_go()
+        while not self._ending.is_set():
+            self._wait_after(self._sent_in_background())
+        self._let_go()
 
     def _sent_in_background(self) -> Report:
         try:

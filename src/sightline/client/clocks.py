@@ -7,7 +7,6 @@ sending by the clock of its events: the server computes received - (sent - state
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,10 +36,10 @@ def device_uptime() -> Uptime | None:
     CLOCK_BOOTTIME and not CLOCK_MONOTONIC: the latter stands still while a tablet sleeps, and eight hours in a
     school bag would look like a clock that was set by eight hours.
     """
-    if sys.platform == "linux":
-        boot = _this_boot()
-        return None if boot is None else (boot, time.clock_gettime(time.CLOCK_BOOTTIME))
-    return None
+    boot = _this_boot()
+    if boot is None or not hasattr(time, "CLOCK_BOOTTIME"):
+        return None
+    return boot, time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def no_uptime() -> Uptime | None:
@@ -64,9 +63,9 @@ class Instant:
         """The same moment as the clock that stamped `other` would show it, had nobody set it since.
 
         Without a common start of the device there is no telling, and the clock is believed to be as wrong as
-        it was.
+        it was; so too when the uptime went back, as it does in a machine that was set back to a copy.
         """
-        if self.uptime is None or other.uptime is None or self.boot != other.boot:
+        if self.uptime is None or other.uptime is None or self.boot != other.boot or self.uptime < other.uptime:
             return self.wall
         return other.wall + timedelta(seconds=self.uptime - other.uptime)
 
@@ -74,7 +73,10 @@ class Instant:
         """Whether nobody set the clock between the two, as far as can be known."""
         if self.boot != other.boot:
             return False
-        return abs((self.by_the_clock_of(other) - self.wall).total_seconds()) <= SAME_CLOCK
+        if self.uptime is None or other.uptime is None:
+            return True
+        between = (self.wall - other.wall).total_seconds()
+        return abs(between - (self.uptime - other.uptime)) <= SAME_CLOCK
 
 
 @dataclass(frozen=True, slots=True)
