@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from campaigns.crash import Kills, small
 from campaigns.mutations import CONTROLS
 from campaigns.runs import hosted, run
