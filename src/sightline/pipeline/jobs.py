@@ -15,8 +15,8 @@ from sightline.store.jobs import QUEUE, defer, jobs_app, revive_lost
 SETTLE = timedelta(seconds=2)
 """A school is scored this long after the first change, so that a class that sends at once is scored once."""
 
-TASKS = ("rescore", "extract", "extract_all", "close")
-"""Tasks that are asked for by name and asked for again when they were lost."""
+TASKS = ("rescore", "extract", "extract_all", "close", "tidy")
+"""Tasks that are asked for again when they were lost. A lost tidy, too, must not lie for ever."""
 
 IDLE = timedelta(minutes=30)
 """A session without events for this long closes by itself."""
