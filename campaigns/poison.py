@@ -242,7 +242,7 @@ CONTROLS: Mapping[str, tuple[str, str, str]] = {
 
 def control(name: str, batches: int = 12) -> list[str]:
     """What is found when the promise is broken like this."""
-    with broken(*CONTROLS[name]) as source:
+    with broken(CONTROLS[name]) as source:
         return run(batches, source=source).complaints
 
 

@@ -215,17 +215,17 @@ def serving(
 
 
 @contextlib.contextmanager
-def broken(module: str, right: str, wrong: str) -> Iterator[Path]:
-    """A copy of the source in which one passage of a module (its path in the package) is another.
+def broken(*changes: tuple[str, str, str]) -> Iterator[Path]:
+    """A copy of the source with changes: a module (its path in the package), a passage of it, what stands there then.
 
-    Raises ValueError when the passage does not stand there exactly once: a control that breaks nothing proves
-    nothing.
+    Raises ValueError when a passage does not stand there exactly once: a control that breaks nothing proves nothing.
     """
     with tempfile.TemporaryDirectory(prefix="sightline-broken-") as made:
         package = Path(made) / "sightline"
         shutil.copytree(SOURCE / "sightline", package, ignore=shutil.ignore_patterns("__pycache__"))
-        text = (package / module).read_text(encoding="utf-8")
-        if text.count(right) != 1:
-            raise ValueError(f"{module} holds {text.count(right)} times: {right}")
-        (package / module).write_text(text.replace(right, wrong), encoding="utf-8")
+        for module, right, wrong in changes:
+            text = (package / module).read_text(encoding="utf-8")
+            if text.count(right) != 1:
+                raise ValueError(f"{module} holds {text.count(right)} times: {right}")
+            (package / module).write_text(text.replace(right, wrong), encoding="utf-8")
         yield Path(made)

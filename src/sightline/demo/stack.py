@@ -33,6 +33,9 @@ from sightline.store.postgres_account import LIBC, PR_SET_PDEATHSIG
 START_PATIENCE = 60.0
 """Seconds until a start is given up; measured starts take about 5."""
 
+ENSURE_PATIENCE = 5.0
+"""Seconds to wait for a database that is away, before the children and the wish to end are looked at again."""
+
 POLL = 0.1
 WATCH = 0.5
 LIMITS = "server.events=1000000,server.batches=1000000"
@@ -194,7 +197,7 @@ def keep(data_dir: Path, port: int) -> None:
             try:
                 while not ending:
                     with contextlib.suppress(DatabaseUnavailable):
-                        lease.ensure()
+                        lease.ensure(patience=ENSURE_PATIENCE)
                     for child in children:
                         child.revive()
                     time.sleep(WATCH)

@@ -7,7 +7,8 @@
 A user is any process with a `Lease`. Locks are the kernel's (flock), so one killed hard gives its lock back too:
 the others go on, and when the last is gone the keeper sees it, stops the server and ends. A keeper killed hard
 takes the server with it (`postmaster`, Linux only), and the next `Lease.ensure` starts both again on the same
-port with the same password. A server killed hard is started again by its keeper.
+port with the same password. A server that ended by itself, because it was killed hard or its disk was full, is
+started again by its keeper, who tries for as long as anyone uses it: when there is room again, it goes on.
 
 The folder must lie on a file system where flock works, which some network file systems are not. A process
 forked (not spawned) from a user is a user as long as it lives.
@@ -44,6 +45,9 @@ ALONE = 3.0
 
 WATCH = 0.2
 """Seconds between two looks of the keeper."""
+
+NEXT_TRY = 1.0
+"""Seconds of rest after a server that ran could not be started again, before the next attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +95,16 @@ class Lease:
         """`postgresql://sightline:PASSWORD@127.0.0.1:PORT/sightline`, as of the last `ensure`."""
         return self._url
 
-    def ensure(self) -> str:
+    def ensure(self, patience: float = START_PATIENCE) -> str:
         """Return the url of a server that takes connections, starting it again if it died.
 
         Port and password stay, so that connection pools recover; the port alone changes when a stranger took
-        it meanwhile. Costs one connection when all is well. Raises DatabaseUnavailable.
+        it meanwhile. Costs one connection when all is well. Raises DatabaseUnavailable, when nothing answers
+        after `patience` seconds.
         """
         if self._users_lock is None:
             raise DatabaseUnavailable("This lease was released. Call share() again for another.")
-        deadline = time.monotonic() + START_PATIENCE
+        deadline = time.monotonic() + patience
         launched = False
         problem = "nothing answers"
         while time.monotonic() < deadline:
@@ -279,10 +284,20 @@ def _keep(signs: _Signs, keeper_lock: int) -> None:
                     break
                 fcntl.flock(users_lock, fcntl.LOCK_UN)
             if server.poll() is not None:
-                server = postmaster.start(signs.folder)
+                server = _started_again(signs) or server
             time.sleep(WATCH)
     finally:
         postmaster.stop(server)
+
+
+def _started_again(signs: _Signs) -> subprocess.Popen[bytes] | None:
+    """The server that ended, running again; None when it does not come up now, as on a disk that is full."""
+    try:
+        return postmaster.start(signs.folder)
+    except (DatabaseUnavailable, OSError):
+        # the server's own log says why; to give up would leave it to a person to start it again
+        time.sleep(NEXT_TRY)
+        return None
 
 
 def _on_sigterm(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -103,12 +103,17 @@ class Folder:
     def server_log(self) -> Path:
         return self.path / "postgres.log"
 
-    def url(self) -> str | None:
-        """The address to connect to, or None before the first start has succeeded."""
+    def remembered_port(self) -> int | None:
+        """The port of the last start that succeeded, or None before the first."""
         try:
-            return self.url_at(int(self.port_file.read_text()), OWNER)
+            return int(self.port_file.read_text())
         except FileNotFoundError:
             return None
+
+    def url(self) -> str | None:
+        """The address to connect to, or None before the first start has succeeded."""
+        port = self.remembered_port()
+        return None if port is None else self.url_at(port, OWNER)
 
     def url_at(self, port: int, database: str) -> str:
         # The password is drawn from letters that need no quoting in an address.
@@ -184,10 +189,9 @@ def _port(folder: Folder) -> int:
 
     It is written down only once the server answers on it, so that users wait instead of dialling in vain.
     """
-    if folder.port_file.exists():
-        remembered = int(folder.port_file.read_text())
-        if wait_until(lambda: _is_free(remembered), PORT_PATIENCE):
-            return remembered
+    remembered = folder.remembered_port()
+    if remembered is not None and wait_until(lambda: _is_free(remembered), PORT_PATIENCE):
+        return remembered
     for _ in PORTS:
         drawn = secrets.choice(PORTS)
         if _is_free(drawn):
@@ -288,7 +292,8 @@ def _start_server(folder: Folder, account: Account, log: int) -> subprocess.Pope
         )
         try:
             if _comes_up(folder, server, port):
-                write_secretly(folder.port_file, str(port))
+                if folder.remembered_port() != port:  # on a full disk nothing is written without need
+                    write_secretly(folder.port_file, str(port))
                 return server
         except BaseException:
             stop(server)
