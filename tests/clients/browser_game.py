@@ -27,7 +27,8 @@ from sandbox_running import a_free_port
 from sightline.store.database import Store
 
 CLIENT = Path(__file__).parents[2] / "clients" / "js"
-PAGE = """<!doctype html><meta charset="utf-8"><title>A game</title><link rel="icon" href="data:,"><script type="module">
+PAGE = """<!doctype html><meta charset="utf-8"><title>A game</title><link rel="icon" href="data:,">
+<script type="module">
 import { Sightline } from "./sightline.js";
 window.rejects = []; window.stops = [];
 window.make = (options) => new Sightline({

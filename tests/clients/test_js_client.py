@@ -84,7 +84,8 @@ def test_events_and_the_closing_of_a_session_arrive_once_and_in_order(
 
 def test_a_server_key_never_gets_into_a_browser(arena: Arena, context: BrowserContext) -> None:
     page = arena.open(context)
-    said = "([url, token]) => { try { make({url, token}); return 'taken' } catch (refused) { return refused.message } }"
+    said = """([url, token]) => {
+        try { make({url, token}); return "taken"; } catch (refused) { return refused.message; } }"""
     assert "server key" in page.evaluate(said, [arena.api_url, arena.school.key])
     assert "https://" in page.evaluate(said, ["http://sightline.example", "lt_x"])
 
@@ -193,9 +194,10 @@ def test_beacons_carry_no_more_than_browsers_let_through(
     arena: Arena, context: BrowserContext, student: UUID
 ) -> None:
     page = arena.open(context)
-    session = arena.begin(page, student)
+    session = arena.begin(page, student, batchSize=1_000)
     page.evaluate("""() => { window.beacons = []; const send = navigator.sendBeacon.bind(navigator);
-        navigator.sendBeacon = (url, body) => { beacons.push([body.size, body.type]); return send(url, body); }; }""")
+        navigator.sendBeacon = (url, body) => {
+            beacons.push([body.size, body.type]); return send(url, body); }; }""")
     page.evaluate("say(300, data)".replace("data", json.dumps(LONG)))
     page.evaluate("client.end()")
     beacons = page.evaluate("beacons")
@@ -259,12 +261,12 @@ def test_a_student_s_events_wait_for_that_student_s_own_token(
 
 def test_two_tabs_send_each_event_once(arena: Arena, context: BrowserContext, student: UUID) -> None:
     sent: list[str] = []
-    context.on(
-        "request",
-        lambda r: (
-            sent.extend(e["event_id"] for e in events_of(r)) if r.method == "POST" and "/batch" in r.url else None
-        ),
-    )
+
+    def note(request: Request) -> None:
+        if request.method == "POST" and "/batch" in request.url:
+            sent.extend(event["event_id"] for event in events_of(request))
+
+    context.on("request", note)
     token = arena.launch(student)
     tabs = [arena.open(context), arena.open(context)]
     sessions = [arena.begin(tab, student, token=token, batchSize=50) for tab in tabs]
