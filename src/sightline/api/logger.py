@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -41,19 +42,19 @@ async def log(request: Request) -> Response:
 
 
 async def _stored(request: Request) -> Response:
+    received = now()
     gatherer = doors(request).gatherer
     gatherer.check()
     sending, student_id = await _launch(request)
     standing = await doors(request).limiter.admit(kind_for(sending, batch=True), sending.limit_key)
     body = await read_body(request, most=MAX_INFLATED_BYTES)
-    received = now()
     query = dict(request.query_params)
     reading = partial(
         read_log, query, body, student_id=student_id, school_id=sending.school_id, received_at=received
     )
     found = await asyncio.to_thread(reading) if len(body) > LARGE else reading()
     taken = refused = 0
-    for arrived in _arrivals(sending, found):
+    for arrived in _arrivals(sending, found, received):
         answer = await gatherer.submit(arrived)
         taken += answer.received_count
         refused += answer.counts["rejected"] + answer.counts["conflict"]
@@ -74,14 +75,14 @@ async def _launch(request: Request) -> tuple[Sender, UUID]:
     return sending, sending.student_id
 
 
-def _arrivals(sending: Sender, found: LogBatch) -> list[Arrival]:
+def _arrivals(sending: Sender, found: LogBatch, received: datetime) -> list[Arrival]:
     """The log's events as arrivals, the entries that could not be read with the first of them."""
-    received = [
+    arrived = [
         receiving.batch_arrival(sending, batch, received_at=batch.envelope.sent_at, verbose=False)
         for batch in found.batches
     ]
     if not found.rejects:
-        return received
-    if not received:
-        return [Arrival(sending, list(found.rejects), (), now(), None, verbose=False)]
-    return [replace(received[0], items=[*found.rejects, *received[0].items]), *received[1:]]
+        return arrived
+    if not arrived:
+        return [Arrival(sending, list(found.rejects), (), received, None, verbose=False)]
+    return [replace(arrived[0], items=[*found.rejects, *arrived[0].items]), *arrived[1:]]

@@ -156,12 +156,13 @@ def _json(content: object, status: int, more: Mapping[str, str] | None = None) -
 )
 async def send_event(request: Request) -> Response:
     """Store one event. 201 when it is stored or was already, 409 for the same id with other content, 422 else."""
+    received = now()
     gatherer = doors(request).gatherer
     gatherer.check()
     sending = await sender(request)
     standing = await doors(request).limiter.admit(kind_for(sending, batch=False), sending.limit_key)
     body = await read_body(request)
-    arrived = receiving.arrival(sending, [body], envelope=None, received_at=now(), verbose=True)
+    arrived = receiving.arrival(sending, [body], envelope=None, received_at=received, verbose=True)
     answer = await gatherer.submit(arrived)
     result = answer.results[0]
     if result.status in {"rejected", "conflict"}:
@@ -185,6 +186,7 @@ async def send_batch(request: Request) -> Response:
     `verbose=true` in the query asks for a result for each event. A sender that can set no header (a beacon) puts
     its launch token into the batch.
     """
+    received = now()  # before anything is waited for: a wait of ours is no wrong clock of theirs
     gatherer, limiter = doors(request).gatherer, doors(request).limiter
     gatherer.check()
     if "authorization" in request.headers:
@@ -197,7 +199,7 @@ async def send_batch(request: Request) -> Response:
         sent = read_batch(body)
         standing = await limiter.admit(kind_for(sending, batch=True), sending.limit_key)
     verbose = request.query_params.get("verbose", "") in {"true", "1"}
-    answer = await gatherer.submit(receiving.batch_arrival(sending, sent, received_at=now(), verbose=verbose))
+    answer = await gatherer.submit(receiving.batch_arrival(sending, sent, received_at=received, verbose=verbose))
     status = HTTPStatus.CREATED if answer.status == "processed" else HTTPStatus.MULTI_STATUS
     return _json(answer, status, headers(standing))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from sightline.store import embedded
 from sightline.store.database import Store, migrate
 from sightline.store.jobs import QUEUE
 from sightline.web.app import app as pages
+
+GC_OBJECTS = 50_000
+"""New objects between two looks of the garbage collector; events of a few hundred requests."""
 
 
 def compose(store: Store, settings: Settings) -> Starlette:
@@ -74,7 +78,19 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=5,
         )
+        settle_memory()
         uvicorn.Server(config).run()
+
+
+def settle_memory() -> None:
+    """Keep the garbage collector off what the program is made of, and call it less often than it was made for.
+
+    Measured: a batch of a hundred events makes enough objects to start it, and going through everything that was
+    imported took a third of the time of reading the batch.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS, 20, 50)
 
 
 def worker() -> None:
