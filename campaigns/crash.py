@@ -120,9 +120,18 @@ def main() -> int:
     return 1 if broken else 0
 
 
-def small(seed: int) -> Orders:
-    """40 and 10 kills, close together."""
-    return Orders(kills=40, database_kills=10, seed=seed, between=(0.1, 0.5), think=0.05, hurry=True)
+def small(seed: int, kills: int = 40, database_kills: int = 10) -> Orders:
+    """Kills close together, on two servers and one worker: what bounds it is how fast they start."""
+    return Orders(
+        kills=kills,
+        database_kills=database_kills,
+        seed=seed,
+        between=(0.1, 0.5),
+        think=0.05,
+        hurry=True,
+        servers=2,
+        workers=1,
+    )
 
 
 if __name__ == "__main__":

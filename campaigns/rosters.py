@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from campaigns.plays import (
@@ -24,6 +24,8 @@ from sightline.store.database import Store, Work, migrate
 from sightline.store.people import School, Student
 
 T = TypeVar("T")
+
+LONGEST_CAMPAIGN = timedelta(hours=2)
 
 
 def made(url: str, secret: str, seed: int) -> list[str]:
@@ -49,7 +51,10 @@ def made(url: str, secret: str, seed: int) -> list[str]:
 
 
 def teacher_tokens(url: str, secret: str, seed: int) -> list[str]:
-    """A fresh access token of the teacher of each client's school; it lasts a quarter of an hour."""
+    """An access token of the teacher of each client's school.
+
+    Such a token lasts a quarter of an hour; these are made `LONGEST_CAMPAIGN` ahead, so that they last for all of it.
+    """
 
     async def making(work: Work) -> list[str]:
         return [
@@ -59,7 +64,7 @@ def teacher_tokens(url: str, secret: str, seed: int) -> list[str]:
                 teacher_id(seed, school_of_client(client)),
                 CredentialKind.ACCESS_TOKEN,
                 secret_key=secret,
-                now=datetime.now(UTC),
+                now=datetime.now(UTC) + LONGEST_CAMPAIGN,
             )
             for client in range(CLIENTS)
         ]
