@@ -141,15 +141,13 @@ def an_arena(database_url: str, data_dir: Path) -> Iterator[Arena]:
         "SIGHTLINE_DATA_DIR": str(data_dir),
         "SIGHTLINE_CORS_ORIGINS": page_url,
     }
-    server = subprocess.Popen(
-        [sys.executable, "-m", "sightline", "serve", "--port", str(port)],
-        env=clean | said,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-m", "sightline", "serve", "--port", str(port)]
+    with (data_dir / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, env=clean | said, stdout=log, stderr=log)
     try:
         api_url = f"http://127.0.0.1:{port}"
         eventually(lambda: _alive(api_url) or server.poll() is not None, wanted=True, seconds=30)
+        assert server.poll() is None, (data_dir / "server.log").read_text()
         yield Arena(api_url, f"{page_url}/", database_url, apart(people))
     finally:
         server.terminate()
