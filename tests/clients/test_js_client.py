@@ -10,9 +10,8 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
-import psutil
 import pytest
-from browser_game import Arena, an_arena, eventually
+from browser_game import Arena, an_arena, eventually, kill_pages
 from playwright.sync_api import Browser, BrowserContext, Error, Request, Route
 
 BATCH = "**/api/v1/telemetry/batch*"
@@ -51,13 +50,6 @@ def crossing(arena: Arena, **headers: str) -> dict[str, str]:
 
 def numbers(arena: Arena, session: str) -> list[int]:
     return [sequence for sequence, _ in arena.stored(session)]
-
-
-def kill_pages() -> None:
-    """End every page's process as a crash or a phone out of memory does: no last words."""
-    for process in psutil.Process().children(recursive=True):
-        if "--type=renderer" in process.cmdline():
-            process.kill()
 
 
 def test_events_and_the_closing_of_a_session_arrive_once_and_in_order(
@@ -148,7 +140,7 @@ def test_a_page_that_ends_while_it_sends_loses_nothing_and_doubles_nothing(
     page.route(BATCH, hold)
     session = arena.begin(page, student)
     page.evaluate("say(40)")
-    page.evaluate("{ session.close(); }")
+    page.evaluate("void session.close()")
     eventually(lambda: page.evaluate("client.waiting()"), 41)
     while not held:
         page.wait_for_timeout(20)
@@ -257,19 +249,26 @@ def test_a_student_s_events_wait_for_that_student_s_own_token(
 def test_two_tabs_send_each_event_once(arena: Arena, context: BrowserContext, student: UUID) -> None:
     sent: list[str] = []
 
-    def slowly(route: Route) -> None:
-        sent.extend(event["event_id"] for event in events_of(route.request))
-        time.sleep(0.2)  # long enough for the other tab to send the same, if it did
-        route.continue_()
+    held: list[Route] = []
 
-    context.route(BATCH, slowly)
+    def hold_the_first(route: Route) -> None:
+        if sent:
+            route.continue_()
+        else:
+            held.append(route)
+        sent.extend(event["event_id"] for event in events_of(route.request))
+
+    context.route(BATCH, hold_the_first)
     token = arena.launch(student)
     tabs = [arena.open(context), arena.open(context)]
     sessions = [arena.begin(tab, student, token=token, batchSize=120) for tab in tabs]
+    tabs[0].wait_for_timeout(100)  # both have looked what an earlier page left
     for tab in tabs:
         tab.evaluate("say(100)")
     for tab in tabs:
-        tab.evaluate("{ window.flushed = client.flush(); }")
+        tab.evaluate("void (window.flushed = client.flush())")
+    tabs[0].wait_for_timeout(200)  # long enough for the other tab to send the same, if it did
+    held[0].continue_()
     assert [tab.evaluate("flushed") for tab in tabs] == [0, 0]
     assert [numbers(arena, session) for session in sessions] == [list(range(100))] * 2
     assert len(sent) == len(set(sent)) == 200, "one tab sends at a time, so nothing even travels twice"
