@@ -152,7 +152,7 @@ export class Sightline {
     if (this.#student !== "" && this.#student !== studentId)
       throw new TypeError("Sightline: a launch token is one student's; end() this client and make one for the next student");
     this.#student = studentId;
-    this.#sendIn(jitter(1_000)); // what an earlier page left; spread, for a class starts at one bell
+    this.#sendIn(jitter(this.#options.retryBase)); // what an earlier page left; spread, for a class starts at one bell
     /** @type {Promise<{durable: boolean}> | null} */
     let closing = null;
     const session = {
@@ -376,7 +376,7 @@ export class Sightline {
   #beacon(stays = false) {
     if (!this.#mayGoOn() || !globalThis.navigator?.sendBeacon) return;
     const own = [...this.#own.values()];
-    if (own.length) this.#sendIn(jitter(1_000)); // for a page that stays after all
+    if (own.length) this.#sendIn(jitter(this.#options.retryBase)); // for a page that stays after all
     if (stays) return own.forEach((one) => (one.beaconed = false));
     let room = BEACON_BYTES;
     const fits = (/** @type {Waiting} */ one) => one.kind === "event" && (room -= one.bytes + 1) > 0;

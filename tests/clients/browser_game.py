@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
+import psutil
 import psycopg
 from playwright.sync_api import BrowserContext, Page
 
@@ -114,6 +115,13 @@ def eventually(looked: Callable[[], T], wanted: T, seconds: float = 6.0) -> None
     assert seen == wanted
 
 
+def kill_pages() -> None:
+    """End every page's process as a crash or a phone out of memory does: no last words."""
+    for process in psutil.Process().children(recursive=True):
+        if "--type=renderer" in process.cmdline():
+            process.kill()
+
+
 def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run asynchronous work in a thread of its own: the browser's driver keeps a loop running in this one."""
     with ThreadPoolExecutor(1) as pool:
@@ -141,15 +149,13 @@ def an_arena(database_url: str, data_dir: Path) -> Iterator[Arena]:
         "SIGHTLINE_DATA_DIR": str(data_dir),
         "SIGHTLINE_CORS_ORIGINS": page_url,
     }
-    server = subprocess.Popen(
-        [sys.executable, "-m", "sightline", "serve", "--port", str(port)],
-        env=clean | said,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-m", "sightline", "serve", "--port", str(port)]
+    with (data_dir / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, env=clean | said, stdout=log, stderr=log)
     try:
         api_url = f"http://127.0.0.1:{port}"
         eventually(lambda: _alive(api_url) or server.poll() is not None, wanted=True, seconds=30)
+        assert server.poll() is None, (data_dir / "server.log").read_text()
         yield Arena(api_url, f"{page_url}/", database_url, apart(people))
     finally:
         server.terminate()
