@@ -17,8 +17,8 @@ from sightline.ingest.times import clock_of
 from sightline.pipeline import jobs
 from sightline.pipeline.roll import Roll
 from sightline.pipeline.senders import Sender
-from sightline.store import arrivals, sender_view
-from sightline.store.arrivals import KeptBatch, Key
+from sightline.store import arrivals
+from sightline.store.arrivals import KeptBatch, Key, RefusedEvent
 from sightline.store.database import Work
 from sightline.store.event_rows import EventRow, pack
 
@@ -149,17 +149,21 @@ async def store_group(
     stored. `careful` finds out which rows the database refuses, one by one.
     """
     known = await _students(work, group, roll)
+    claims = _claims(group, known)
+    remembered = {session: owner for session in claims if (owner := roll.owner(session)) is not None}
     sittings = {(a.sender.school_id, session) for a in group for session, _ in a.owners}
-    busy = await arrivals.try_hold(work, list(sittings)) if sittings else set()
-    here = [a for a in group if not any((a.sender.school_id, session) in busy for session, _ in a.owners)]
-    owners = await _owners(work, here, known, roll)
+    new = {session: student for session, student in claims.items() if session not in remembered}
+    grounds = await arrivals.take_grounds(work, list(sittings), new, group[0].received_at)
+    owners = remembered | grounds.owners
+    here = [a for a in group if not any((a.sender.school_id, session) in grounds.busy for session, _ in a.owners)]
     judged = [_owned(a, known, owners) for a in here]
     if careful:
         judged = [await _storable(work, items) for items in judged]
     fates = await _append(work, here, judged, merge=merge)
+    if grounds.closed:
+        await _recompute(work, here, judged, fates, grounds.closed)
     answers = [_answer(*settled) for settled in zip(here, judged, fates, strict=True)]
-    await _keep(work, here, fates, answers)
-    await _recompute_closed(work, here, judged, fates)
+    await arrivals.keep(work, _kept(here, answers), _refused(here, fates))
     settled = {id(a): Settled(*done) for a, done in zip(here, zip(answers, fates, strict=True), strict=True)}
     return Stored([settled.get(id(a)) for a in group], owners)
 
@@ -176,17 +180,15 @@ async def _students(work: Work, group: Sequence[Arrival], roll: Roll) -> set[Key
     return (named - set(unsure)) | there
 
 
-async def _owners(work: Work, group: Sequence[Arrival], known: set[Key], roll: Roll) -> Mapping[Key, UUID]:
-    """Whose each session of a group is; those that are new belong to the first known student who names them."""
+def _claims(group: Sequence[Arrival], known: set[Key]) -> dict[Key, UUID]:
+    """Sessions with the first known student who names them: whose they are if they are new."""
     claims: dict[Key, UUID] = {}
     for one in group:
         school = one.sender.school_id
         for session, student in one.owners:
             if (school, student) in known:
                 claims.setdefault((school, session), student)
-    owners = {session: owner for session in claims if (owner := roll.owner(session)) is not None}
-    new = {session: student for session, student in claims.items() if session not in owners}
-    return owners | await arrivals.open_sessions(work, new, group[0].received_at) if new else owners
+    return claims
 
 
 def _owned(one: Arrival, known: set[Key], owners: Mapping[Key, UUID]) -> Sequence[EventRow | Reject]:
@@ -271,59 +273,52 @@ def _fates(
     return fates
 
 
-async def _keep(
-    work: Work, group: Sequence[Arrival], fates: Sequence[Sequence[Fate]], answers: Sequence[BatchAnswer]
-) -> None:
-    """Keep what became of each batch under its id, and each event that was not taken for its sender."""
-    await arrivals.add_batches(
-        work,
-        [
-            KeptBatch(
-                school_id=one.sender.school_id,
-                batch_id=one.envelope.batch_id,
-                credential_id=one.sender.credential_id,
-                launch_id=one.sender.launch_id,
-                received_at=one.received_at,
-                client_version=one.envelope.client_version,
-                answer=msgspec.json.encode(answer).decode(),
-            )
-            for one, answer in zip(group, answers, strict=True)
-            if one.envelope is not None
-        ],
-    )
-    await sender_view.keep_rejects(
-        work,
-        [
-            {
-                "school_id": one.sender.school_id,
-                "credential_id": one.sender.credential_id,
-                "launch_id": one.sender.launch_id,
-                "batch_id": None if one.envelope is None else one.envelope.batch_id,
-                "received_at": one.received_at,
-                "event_id": r.event_id,
-                "event_type": item.event_type if isinstance(item, EventRow) else None,
-                "code": r.code,
-                "pointer": r.pointer or "",
-                "detail": r.detail,
-            }
-            for one, results in zip(group, fates, strict=True)
-            for item, r in zip(one.items, results, strict=True)
-            if r is not None and r.status in REFUSED
-        ],
-    )
+def _kept(group: Sequence[Arrival], answers: Sequence[BatchAnswer]) -> list[KeptBatch]:
+    """What became of each batch, to be kept under its id."""
+    return [
+        KeptBatch(
+            school_id=one.sender.school_id,
+            batch_id=one.envelope.batch_id,
+            credential_id=one.sender.credential_id,
+            launch_id=one.sender.launch_id,
+            received_at=one.received_at,
+            client_version=one.envelope.client_version,
+            answer=msgspec.json.encode(answer).decode(),
+        )
+        for one, answer in zip(group, answers, strict=True)
+        if one.envelope is not None
+    ]
 
 
-async def _recompute_closed(
+def _refused(group: Sequence[Arrival], fates: Sequence[Sequence[Fate]]) -> list[RefusedEvent]:
+    """Each event that was not taken, to be kept for its sender."""
+    return [
+        RefusedEvent(
+            school_id=one.sender.school_id,
+            credential_id=one.sender.credential_id,
+            launch_id=one.sender.launch_id,
+            batch_id=None if one.envelope is None else one.envelope.batch_id,
+            received_at=one.received_at,
+            event_id=fate.event_id,
+            event_type=item.event_type if isinstance(item, EventRow) else None,
+            code=fate.code or "",
+            pointer=fate.pointer or "",
+            detail=fate.detail or "",
+        )
+        for one, results in zip(group, fates, strict=True)
+        for item, fate in zip(one.items, results, strict=True)
+        if fate is not None and fate.status in REFUSED
+    ]
+
+
+async def _recompute(
     work: Work,
     group: Sequence[Arrival],
     judged: Sequence[Sequence[EventRow | Reject]],
     fates: Sequence[Sequence[Fate]],
+    closed: set[Key],
 ) -> None:
     """Late events reopen nothing; their sessions' observables are recomputed by a job."""
-    sittings = {(one.sender.school_id, session) for one in group for session, _ in one.owners}
-    closed = await arrivals.closed_among(work, list(sittings)) if sittings else set()
-    if not closed:
-        return
     late = {
         (one.sender.school_id, item.session_id)
         for one, items, results in zip(group, judged, fates, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
@@ -55,6 +55,15 @@ STORED: LiteralString = """
     where (school_id, event_id) in (select * from unnest(%s::uuid[], %s::uuid[]))
 """
 
+ADD_REJECTS: LiteralString = """
+    insert into rejects (school_id, credential_id, launch_id, batch_id, received_at, event_id, event_type, code,
+                         pointer, detail)
+    select * from unnest(
+        %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],
+        %s::text[], %s::text[]
+    )
+"""
+
 ADD_BATCHES: LiteralString = """
     insert into batches (school_id, batch_id, credential_id, launch_id, received_at, client_version, answer)
     select * from unnest(
@@ -76,6 +85,22 @@ class KeptBatch:
     answer: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedEvent:
+    """An event that was not taken, for its sender to read."""
+
+    school_id: UUID
+    credential_id: UUID
+    launch_id: UUID | None
+    batch_id: UUID | None
+    received_at: datetime
+    event_id: str | None
+    event_type: str | None
+    code: str
+    pointer: str
+    detail: str
+
+
 async def _rows(work: Work, statement: LiteralString, *parameters: Sequence[object]) -> list[tuple[Any, ...]]:
     found = await (await _driver(work)).execute(statement, parameters)
     return [] if found.description is None else await found.fetchall()
@@ -92,14 +117,40 @@ def _two(keys: Sequence[Key]) -> tuple[list[UUID], list[UUID]]:
     return [school for school, _ in keys], [other for _, other in keys]
 
 
-async def try_hold(work: Work, sessions: Sequence[Key]) -> set[Key]:
-    """Hold sessions together with other writers until the transaction ends; returns those that are held alone.
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a group stands on until its transaction ends: sessions are held, so nobody closes one meanwhile.
 
-    Those are being closed or extracted at this moment: who waits for them does so apart from the others.
+    busy: sessions that somebody holds alone, for closing or extracting; who waits for them does so apart.
+    owners: whose the sessions are that were asked about. closed: those that are closed.
+    """
+
+    busy: set[Key]
+    owners: dict[Key, UUID]
+    closed: set[Key]
+
+
+async def take_grounds(work: Work, sessions: Sequence[Key], claims: Mapping[Key, UUID], at: datetime) -> Grounds:
+    """Hold sessions together with other writers, make those that are claimed and new, and look at their state.
+
+    One exchange with the server: a wait costs more than what is asked.
     """
     by_key = {lock_key(*session): session for session in sessions}
-    found = await _rows(work, TRY_HOLD, sorted(by_key))
-    return {by_key[key] for key, held in found if not held}
+    claimed = sorted(claims)
+    driver = await _driver(work)
+    owners = None
+    async with driver.pipeline():
+        held = await driver.execute(TRY_HOLD, [sorted(by_key)])
+        closed = await driver.execute(CLOSED, _two(sessions))
+        if claimed:
+            students = [claims[session] for session in claimed]
+            await driver.execute(OPEN_SESSIONS, (*_two(claimed), students, [at] * len(claimed)))
+            owners = await driver.execute(OWNERS, _two(claimed))
+    return Grounds(
+        busy={by_key[key] for key, got in await held.fetchall() if not got},
+        owners={} if owners is None else {(row[0], row[1]): row[2] for row in await owners.fetchall()},
+        closed={(row[0], row[1]) for row in await closed.fetchall()},
+    )
 
 
 async def wait_for_sessions(work: Work, school_id: UUID, sessions: Sequence[UUID]) -> None:
@@ -114,20 +165,6 @@ async def wait_for_sessions(work: Work, school_id: UUID, sessions: Sequence[UUID
 async def known_students(work: Work, students: Sequence[Key]) -> set[Key]:
     """Those that are students of their school."""
     return {(row[0], row[1]) for row in await _rows(work, KNOWN_STUDENTS, *_two(students))}
-
-
-async def open_sessions(work: Work, claims: Mapping[Key, UUID], at: datetime) -> dict[Key, UUID]:
-    """Make the sessions that are new for the students that claim them; returns whose each of them is."""
-    if not claims:
-        return {}
-    ordered = sorted(claims)
-    owners = [claims[session] for session in ordered]
-    await _rows(work, OPEN_SESSIONS, *_two(ordered), owners, [at] * len(ordered))
-    return {(row[0], row[1]): row[2] for row in await _rows(work, OWNERS, *_two(ordered))}
-
-
-async def closed_among(work: Work, sessions: Sequence[Key]) -> set[Key]:
-    return {(row[0], row[1]) for row in await _rows(work, CLOSED, *_two(sessions))}
 
 
 async def copy_events(work: Work, rows: Sequence[EventRow]) -> None:
@@ -166,16 +203,14 @@ async def stored_hashes(work: Work, events: Sequence[Key]) -> dict[Key, bytes]:
     return {(row[0], row[1]): row[2] for row in await _rows(work, STORED, *_two(events))}
 
 
-async def add_batches(work: Work, kept: Sequence[KeptBatch]) -> None:
-    if kept:
-        await _rows(
-            work,
-            ADD_BATCHES,
-            [b.school_id for b in kept],
-            [b.batch_id for b in kept],
-            [b.credential_id for b in kept],
-            [b.launch_id for b in kept],
-            [b.received_at for b in kept],
-            [b.client_version for b in kept],
-            [b.answer for b in kept],
-        )
+async def keep(work: Work, batches: Sequence[KeptBatch], refused: Sequence[RefusedEvent]) -> None:
+    """Keep what became of batches and of events that were not taken, for their senders."""
+    if refused:
+        await _rows(work, ADD_REJECTS, *_columns(refused))
+    if batches:
+        await _rows(work, ADD_BATCHES, *_columns(batches))
+
+
+def _columns(rows: Sequence[KeptBatch] | Sequence[RefusedEvent]) -> list[list[Any]]:
+    """The rows turned on their side, for unnest."""
+    return [[getattr(row, field.name) for row in rows] for field in fields(rows[0])]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, true
+from sqlalchemy import delete, select, true
 
 from sightline.store.database import Work
 from sightline.store.schema import batches, events, rejects
@@ -47,12 +46,6 @@ class Arrived:
     code: str | None = None
     pointer: str | None = None
     detail: str | None = None
-
-
-async def keep_rejects(work: Work, rows: Sequence[Mapping[str, object]]) -> None:
-    """Keep rejected events for their sender; rows carry the columns of the table."""
-    if rows:
-        await work.execute(insert(rejects), rows)
 
 
 async def forget_old(work: Work, now: datetime) -> None:
