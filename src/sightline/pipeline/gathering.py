@@ -13,10 +13,10 @@ import psycopg
 
 from sightline import metrics
 from sightline.errors import Busy, DatabaseUnavailable, SightlineError
-from sightline.pipeline.receiving import Arrival, BatchAnswer, Settled, Stored, count, store_group
+from sightline.pipeline.receiving import Arrival, BatchAnswer, NeedsJobs, Settled, Stored, count, store_group
 from sightline.pipeline.roll import Roll
 from sightline.store import arrivals
-from sightline.store.database import Store
+from sightline.store.database import Store, driver_of
 
 logger = logging.getLogger("sightline.ingest")
 
@@ -141,19 +141,32 @@ class Gatherer:
                 else:
                     waiting.answer.set_result(settled)
 
-    async def _stored(self, group: Sequence[Arrival], *, patient: bool = False) -> Stored:
-        merge = careful = False
+    async def _stored(self, group: Sequence[Arrival]) -> Stored:
+        """Store a group: the short way, or after what stands in its way once more in the long one."""
+        asked = self._roll.now()
+        try:
+            async with self._store.writing() as driver:
+                stored = await store_group(driver, group, self._roll, merge=False)
+        except psycopg.errors.UniqueViolation:
+            return await self._stored_again(group, merge=True)  # something was sent before: find out what
+        except (NeedsJobs, psycopg.DataError):
+            return await self._stored_again(group, merge=False)
+        self._roll.saw_sessions(stored.owners, asked)
+        return stored
+
+    async def _stored_again(self, group: Sequence[Arrival], *, merge: bool, patient: bool = False) -> Stored:
+        careful = False
         for attempt in range(RETRIES + 2):
             asked = self._roll.now()
             try:
                 async with self._store.work() as work:
+                    driver = await driver_of(work)
                     if patient:
-                        await arrivals.wait_for_sessions(
-                            work, group[0].sender.school_id, [s for s, _ in group[0].owners]
-                        )
-                    stored = await store_group(work, group, self._roll, merge=merge, careful=careful)
+                        one = group[0]
+                        await arrivals.wait_for_sessions(driver, one.sender.school_id, [s for s, _ in one.owners])
+                    stored = await store_group(driver, group, self._roll, merge=merge, careful=careful, work=work)
             except psycopg.errors.UniqueViolation:
-                merge = True  # something was sent before: find out what
+                merge = True
             except psycopg.DataError:
                 if careful or len(group) > 1:
                     raise
@@ -175,7 +188,7 @@ class Gatherer:
         """Store a request whose session is just being closed, once that is done, without holding up the others."""
         async with self._apart:
             try:
-                stored = await self._stored([waiting.arrival], patient=True)
+                stored = await self._stored_again([waiting.arrival], merge=False, patient=True)
             except Exception as problem:  # noqa: BLE001 - whatever it is goes to the request that waits for it
                 _fail([waiting], problem)
             else:

@@ -19,7 +19,7 @@ from sightline.pipeline.roll import Roll
 from sightline.pipeline.senders import Sender
 from sightline.store import arrivals
 from sightline.store.arrivals import KeptBatch, Key, RefusedEvent
-from sightline.store.database import Work
+from sightline.store.database import Driver, Work
 from sightline.store.event_rows import EventRow, pack
 
 UNKNOWN_STUDENT = (
@@ -140,42 +140,57 @@ class Stored:
     owners: Mapping[Key, UUID]
 
 
+class NeedsJobs(Exception):
+    """Late events came for a closed session: jobs are asked for in the same transaction, which needs `work`."""
+
+
 async def store_group(
-    work: Work, group: Sequence[Arrival], roll: Roll, *, merge: bool, careful: bool = False
+    driver: Driver,
+    group: Sequence[Arrival],
+    roll: Roll,
+    *,
+    merge: bool,
+    careful: bool = False,
+    work: Work | None = None,
 ) -> Stored:
     """Store the events of several requests in one transaction, and what became of each.
 
     Without `merge` all events must be new: psycopg.errors.UniqueViolation says that one was not, and nothing is
-    stored. `careful` finds out which rows the database refuses, one by one.
+    stored. `careful` finds out which rows the database refuses, one by one. Raises NeedsJobs without `work` (the
+    same transaction, through the layer that jobs are asked by) where late events need it.
     """
-    known = await _students(work, group, roll)
+    known = await _students(driver, group, roll)
     claims = _claims(group, known)
     remembered = {session: owner for session in claims if (owner := roll.owner(session)) is not None}
     sittings = {(a.sender.school_id, session) for a in group for session, _ in a.owners}
     new = {session: student for session, student in claims.items() if session not in remembered}
-    grounds = await arrivals.take_grounds(work, list(sittings), new, group[0].received_at)
+    grounds = await arrivals.take_grounds(driver, list(sittings), new, group[0].received_at)
     owners = remembered | grounds.owners
     here = [a for a in group if not any((a.sender.school_id, session) in grounds.busy for session, _ in a.owners)]
     judged = [_owned(a, known, owners) for a in here]
     if careful:
-        judged = [await _storable(work, items) for items in judged]
-    fates = await _append(work, here, judged, merge=merge)
-    if grounds.closed:
-        await _recompute(work, here, judged, fates, grounds.closed)
+        judged = [await _storable(driver, items) for items in judged]
+    fates = await _append(driver, here, judged, merge=merge)
+    late = _late(here, judged, fates) & grounds.closed if grounds.closed else set()
+    if late and work is None:
+        raise NeedsJobs
+    for school, session in sorted(late):
+        if work is not None:
+            await jobs.ask_extraction(work, school, session)  # late events reopen nothing: a job recomputes
     answers = [_answer(*settled) for settled in zip(here, judged, fates, strict=True)]
-    await arrivals.keep(work, _kept(here, answers), _refused(here, fates))
+    await arrivals.keep(driver, _kept(here, answers), _refused(here, fates))
     settled = {id(a): Settled(*done) for a, done in zip(here, zip(answers, fates, strict=True), strict=True)}
     return Stored([settled.get(id(a)) for a in group], owners)
 
 
-async def _students(work: Work, group: Sequence[Arrival], roll: Roll) -> set[Key]:
+async def _students(driver: Driver, group: Sequence[Arrival], roll: Roll) -> set[Key]:
     """The (school, student) pairs of a group that are there."""
     named = {(a.sender.school_id, student) for a in group for _, student in a.owners}
     unsure = roll.unsure_students(named)
     if not unsure:
         return named
     asked = roll.now()
-    there = await arrivals.known_students(work, unsure)
+    there = await arrivals.known_students(driver, unsure)
     roll.saw_students(there, asked)
     return (named - set(unsure)) | there
 
@@ -210,8 +225,8 @@ def _owned(one: Arrival, known: set[Key], owners: Mapping[Key, UUID]) -> Sequenc
     ]
 
 
-async def _storable(work: Work, items: Sequence[EventRow | Reject]) -> list[EventRow | Reject]:
-    refused = await arrivals.refused_rows(work, [item for item in items if isinstance(item, EventRow)])
+async def _storable(driver: Driver, items: Sequence[EventRow | Reject]) -> list[EventRow | Reject]:
+    refused = await arrivals.refused_rows(driver, [item for item in items if isinstance(item, EventRow)])
     return [
         Reject(str(item.event_id), *UNSTORABLE)
         if isinstance(item, EventRow) and item.event_id in refused
@@ -221,13 +236,13 @@ async def _storable(work: Work, items: Sequence[EventRow | Reject]) -> list[Even
 
 
 async def _append(
-    work: Work, group: Sequence[Arrival], judged: Sequence[Sequence[EventRow | Reject]], *, merge: bool
+    driver: Driver, group: Sequence[Arrival], judged: Sequence[Sequence[EventRow | Reject]], *, merge: bool
 ) -> list[list[Fate]]:
     """Append what is new and say of each item what became of it."""
     rows = [item for items in judged for item in items if isinstance(item, EventRow)]
     if not merge and len({row.event_id.int for row in rows}) == len(rows):
         if rows:
-            await arrivals.copy_events(work, rows)
+            await arrivals.copy_events(driver, rows)
         return [[_created_or_rejected(item) for item in items] for items in judged]
     first: dict[Key, EventRow] = {}
     for one, items in zip(group, judged, strict=True):
@@ -235,11 +250,11 @@ async def _append(
             if isinstance(item, EventRow):
                 first.setdefault((one.sender.school_id, item.event_id), item)
     if merge:
-        created = await arrivals.merge_events(work, list(first.values()))
+        created = await arrivals.merge_events(driver, list(first.values()))
     else:
-        await arrivals.copy_events(work, list(first.values()))
+        await arrivals.copy_events(driver, list(first.values()))
         created = set(first)
-    stored = await arrivals.stored_hashes(work, sorted(first.keys() - created))
+    stored = await arrivals.stored_hashes(driver, sorted(first.keys() - created))
     said = {key: stored.get(key, row.content_hash) for key, row in first.items()}
     return [_fates(one.sender.school_id, items, created, said) for one, items in zip(group, judged, strict=True)]
 
@@ -311,22 +326,16 @@ def _refused(group: Sequence[Arrival], fates: Sequence[Sequence[Fate]]) -> list[
     ]
 
 
-async def _recompute(
-    work: Work,
-    group: Sequence[Arrival],
-    judged: Sequence[Sequence[EventRow | Reject]],
-    fates: Sequence[Sequence[Fate]],
-    closed: set[Key],
-) -> None:
-    """Late events reopen nothing; their sessions' observables are recomputed by a job."""
-    late = {
+def _late(
+    group: Sequence[Arrival], judged: Sequence[Sequence[EventRow | Reject]], fates: Sequence[Sequence[Fate]]
+) -> set[Key]:
+    """Sessions that have got an event."""
+    return {
         (one.sender.school_id, item.session_id)
         for one, items, results in zip(group, judged, fates, strict=True)
         for item, result in zip(items, results, strict=True)
         if isinstance(item, EventRow) and (result is None or result.status == "created")
     }
-    for school, session in sorted(late & closed):
-        await jobs.ask_extraction(work, school, session)
 
 
 def count(one: Arrival, settled: Settled, seconds: float) -> None:

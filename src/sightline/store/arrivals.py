@@ -10,14 +10,16 @@ from uuid import UUID
 
 import psycopg
 
-from sightline.store.database import Work
+from sightline.store.database import Driver
 from sightline.store.event_rows import COLUMNS, EventRow, copy_stream
-from sightline.store.telemetry import hold_sittings, lock_key
+from sightline.store.telemetry import lock_key
 
 Key = tuple[UUID, UUID]
 """(school, session) or (school, student)."""
 
 LOCK_PATIENCE: LiteralString = "set local lock_timeout = '1500ms'"
+
+HOLD: LiteralString = "select pg_advisory_xact_lock_shared(key) from unnest(%s::bigint[]) as key"
 
 TRY_HOLD: LiteralString = "select key, pg_try_advisory_xact_lock_shared(key) from unnest(%s::bigint[]) as key"
 
@@ -101,16 +103,9 @@ class RefusedEvent:
     detail: str
 
 
-async def _rows(work: Work, statement: LiteralString, *parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-    found = await (await _driver(work)).execute(statement, parameters)
+async def _rows(driver: Driver, statement: LiteralString, *parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    found = await driver.execute(statement, parameters)
     return [] if found.description is None else await found.fetchall()
-
-
-async def _driver(work: Work) -> psycopg.AsyncConnection[tuple[Any, ...]]:
-    connection = (await work.get_raw_connection()).driver_connection
-    if not isinstance(connection, psycopg.AsyncConnection):
-        raise TypeError("the engine of this program runs on psycopg")
-    return connection
 
 
 def _two(keys: Sequence[Key]) -> tuple[list[UUID], list[UUID]]:
@@ -130,14 +125,15 @@ class Grounds:
     closed: set[Key]
 
 
-async def take_grounds(work: Work, sessions: Sequence[Key], claims: Mapping[Key, UUID], at: datetime) -> Grounds:
+async def take_grounds(
+    driver: Driver, sessions: Sequence[Key], claims: Mapping[Key, UUID], at: datetime
+) -> Grounds:
     """Hold sessions together with other writers, make those that are claimed and new, and look at their state.
 
     One exchange with the server: a wait costs more than what is asked.
     """
     by_key = {lock_key(*session): session for session in sessions}
     claimed = sorted(claims)
-    driver = await _driver(work)
     owners = None
     async with driver.pipeline():
         held = await driver.execute(TRY_HOLD, [sorted(by_key)])
@@ -153,62 +149,61 @@ async def take_grounds(work: Work, sessions: Sequence[Key], claims: Mapping[Key,
     )
 
 
-async def wait_for_sessions(work: Work, school_id: UUID, sessions: Sequence[UUID]) -> None:
+async def wait_for_sessions(driver: Driver, school_id: UUID, sessions: Sequence[UUID]) -> None:
     """Hold sessions together with other writers, after whoever holds one alone is done.
 
     Raises psycopg.errors.LockNotAvailable after LOCK_PATIENCE.
     """
-    await (await _driver(work)).execute(LOCK_PATIENCE)
-    await hold_sittings(work, school_id, sessions, alone=False)
+    await driver.execute(LOCK_PATIENCE)
+    await driver.execute(HOLD, [sorted(lock_key(school_id, session) for session in sessions)])
 
 
-async def known_students(work: Work, students: Sequence[Key]) -> set[Key]:
+async def known_students(driver: Driver, students: Sequence[Key]) -> set[Key]:
     """Those that are students of their school."""
-    return {(row[0], row[1]) for row in await _rows(work, KNOWN_STUDENTS, *_two(students))}
+    return {(row[0], row[1]) for row in await _rows(driver, KNOWN_STUDENTS, *_two(students))}
 
 
-async def copy_events(work: Work, rows: Sequence[EventRow]) -> None:
+async def copy_events(driver: Driver, rows: Sequence[EventRow]) -> None:
     """Append events that are all new. Raises psycopg.errors.UniqueViolation, storing nothing, when one is not."""
-    await _copy(work, COPY_EVENTS, rows)
+    await _copy(driver, COPY_EVENTS, rows)
 
 
-async def merge_events(work: Work, rows: Sequence[EventRow]) -> set[Key]:
+async def merge_events(driver: Driver, rows: Sequence[EventRow]) -> set[Key]:
     """Append those events that are new; returns the (school, event) ids that were."""
-    await (await _driver(work)).execute(ARRIVING)
-    await _copy(work, COPY_ARRIVING, rows)
-    return {(row[0], row[1]) for row in await _rows(work, MERGE)}
+    await driver.execute(ARRIVING)
+    await _copy(driver, COPY_ARRIVING, rows)
+    return {(row[0], row[1]) for row in await _rows(driver, MERGE)}
 
 
-async def refused_rows(work: Work, rows: Sequence[EventRow]) -> set[UUID]:
+async def refused_rows(driver: Driver, rows: Sequence[EventRow]) -> set[UUID]:
     """Ids of events that PostgreSQL cannot hold, tried one by one; nothing is stored."""
-    await (await _driver(work)).execute(ARRIVING)
+    await driver.execute(ARRIVING)
     refused: set[UUID] = set()
     for row in rows:
-        trial = await work.begin_nested()
         try:
-            await _copy(work, COPY_ARRIVING, [row])
+            async with driver.transaction(force_rollback=True):
+                await _copy(driver, COPY_ARRIVING, [row])
         except psycopg.DataError:
             refused.add(row.event_id)
-        await trial.rollback()
     return refused
 
 
-async def _copy(work: Work, statement: LiteralString, rows: Sequence[EventRow]) -> None:
-    async with (await _driver(work)).cursor() as cursor, cursor.copy(statement) as copy:
+async def _copy(driver: Driver, statement: LiteralString, rows: Sequence[EventRow]) -> None:
+    async with driver.cursor() as cursor, cursor.copy(statement) as copy:
         await copy.write(copy_stream([row.packed for row in rows]))
 
 
-async def stored_hashes(work: Work, events: Sequence[Key]) -> dict[Key, bytes]:
+async def stored_hashes(driver: Driver, events: Sequence[Key]) -> dict[Key, bytes]:
     """Content hashes of stored events by (school, event) id."""
-    return {(row[0], row[1]): row[2] for row in await _rows(work, STORED, *_two(events))}
+    return {(row[0], row[1]): row[2] for row in await _rows(driver, STORED, *_two(events))}
 
 
-async def keep(work: Work, batches: Sequence[KeptBatch], refused: Sequence[RefusedEvent]) -> None:
+async def keep(driver: Driver, batches: Sequence[KeptBatch], refused: Sequence[RefusedEvent]) -> None:
     """Keep what became of batches and of events that were not taken, for their senders."""
     if refused:
-        await _rows(work, ADD_REJECTS, *_columns(refused))
+        await _rows(driver, ADD_REJECTS, *_columns(refused))
     if batches:
-        await _rows(work, ADD_BATCHES, *_columns(batches))
+        await _rows(driver, ADD_BATCHES, *_columns(batches))
 
 
 def _columns(rows: Sequence[KeptBatch] | Sequence[RefusedEvent]) -> list[list[Any]]:

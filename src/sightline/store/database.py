@@ -19,6 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sightline.errors import DatabaseUnavailable
 from sightline.store.pulse import CONNECT_SECONDS, Pulse
 
+Driver = psycopg.AsyncConnection[tuple[Any, ...]]
+"""The driver's own connection, for what only PostgreSQL offers: binary COPY, pipelines."""
+
 Work = AsyncConnection
 """One transaction. Functions of this package take it first and never commit: the edge does, once."""
 
@@ -52,6 +55,13 @@ def plain_url(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+CONNECT: dict[str, Any] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "options": f"-c statement_timeout={ANSWER_TIMEOUT_MS} -c timezone=UTC",
+}
+"""How every connection is made."""
+
+
 class Store:
     """The database of one process, used in one event loop."""
 
@@ -67,12 +77,9 @@ class Store:
             hide_parameters=True,  # an error that is logged must not say who looked at whom
             json_serializer=_encoded,
             json_deserializer=msgspec.json.decode,
-            connect_args={
-                "async_creator_fn": self.pulse.connect,
-                "connect_timeout": CONNECT_SECONDS,
-                "options": f"-c statement_timeout={ANSWER_TIMEOUT_MS} -c timezone=UTC",
-            },
+            connect_args={"async_creator_fn": self.pulse.connect, **CONNECT},
         )
+        self._writer: Driver | None = None
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[Work]:
@@ -88,10 +95,37 @@ class Store:
             async with self.engine.begin() as connection:
                 yield connection
         except NOT_THERE as problem:
-            cause = problem.orig if isinstance(problem, OperationalError) else problem
-            if isinstance(cause, psycopg.errors.DiskFull):
-                raise DatabaseUnavailable(FULL, code="disk_full") from problem
-            raise DatabaseUnavailable(UNREACHABLE) from problem
+            raise _unavailable(problem) from problem
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Driver]:
+        """One transaction on the connection that this process keeps for its one writer of events.
+
+        Without the layer between: what it costs a transaction is more than what most groups of events cost. Raises
+        DatabaseUnavailable as `work` does, and whatever the driver raises else. Not for two at a time.
+        """
+        self.pulse.begin()
+        if self.pulse.hangs:
+            raise DatabaseUnavailable(UNREACHABLE)
+        try:
+            if self._writer is None or self._writer.closed:
+                self._writer = await self.pulse.connect(plain_url(self.url), **CONNECT)
+            connection = self._writer
+            try:
+                yield connection
+                await connection.commit()
+            except BaseException:
+                await self._give_up(connection)
+                raise
+        except NOT_THERE as problem:
+            raise _unavailable(problem) from problem
+
+    async def _give_up(self, connection: Driver) -> None:
+        """Undo what was begun; a connection on which that is not possible is not used again."""
+        try:
+            await connection.rollback()
+        except psycopg.Error:
+            await connection.close()
 
     async def ready(self) -> None:
         """Answer within a second whether a statement can run. Raises DatabaseUnavailable."""
@@ -100,7 +134,24 @@ class Store:
 
     async def close(self) -> None:
         await self.pulse.end()
+        if self._writer is not None:
+            await self._writer.close()
         await self.engine.dispose()
+
+
+def _unavailable(problem: Exception) -> DatabaseUnavailable:
+    cause = problem.orig if isinstance(problem, OperationalError) else problem
+    if isinstance(cause, psycopg.errors.DiskFull):
+        return DatabaseUnavailable(FULL, code="disk_full")
+    return DatabaseUnavailable(UNREACHABLE)
+
+
+async def driver_of(work: Work) -> Driver:
+    """The driver's connection below a transaction."""
+    connection = (await work.get_raw_connection()).driver_connection
+    if not isinstance(connection, psycopg.AsyncConnection):
+        raise TypeError("the engine of this program runs on psycopg")
+    return connection
 
 
 def migrate(url: str) -> None:
