@@ -39,7 +39,7 @@ PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
 def application(store: Store, settings: Settings, pages: Pages | None = None) -> Starlette:
-    """Everything that listens at one address, behind the edge. When it ends, so does what it holds, the store too."""
+    """Everything that listens at one address, behind the edge. What it holds ends with it, the store too."""
     opened = open_doors(store, settings)
     served = api(store, settings, opened)
     routes: list[BaseRoute] = [

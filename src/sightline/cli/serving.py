@@ -20,7 +20,6 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from sightline import metrics
-
 from sightline.api.front import application
 from sightline.errors import SettingsRefused
 from sightline.pipeline.cards import measurement_card, talk_act_card
@@ -116,10 +115,19 @@ def _serve_together(url: str, host: str, port: int, processes: int) -> None:
             workers=processes,
             timeout_worker_healthcheck=HEALTH_PATIENCE,
         )
-        supervisor = Multiprocess(config, [config.bind_socket()])
+        supervisor = _Several(config, [config.bind_socket()])
         supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         sys.exit(STARTUP_FAILURE)
+
+
+class _Several(Multiprocess):
+    """At the end nobody new is let in: who knocked at a door that no process answers would wait for nothing."""
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
 
 
 def one_of_several() -> Starlette:
