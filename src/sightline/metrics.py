@@ -61,6 +61,8 @@ TURNED_AWAY = Counter(
     "Requests answered 429 or 503, and logs that are refused for good (reason logger), by reason",
     ["reason"],
 )
+for _reason in ("limit", "database", "busy", "too_slow", "logger"):
+    TURNED_AWAY.labels(_reason)  # there from the start: Prometheus sees no growth in a series that was not there
 
 
 class _Jobs(Collector):
