@@ -22,7 +22,7 @@ ALERT = re.compile(
     r"          summary: (?P<summary>.+)\n          todo: .+\n",
     re.MULTILINE,
 )
-"""One rule, in the one form in which this file has them: YAML is not read here. Prometheus's promtool did, once."""
+"""One rule, in the one form of this file. YAML is not read here; Prometheus's promtool did it once."""
 
 NAME = re.compile(r"\b(?:(?:telemetry|sightline)_[a-z_]+|up)\b")
 SELECTED, GROUPED, SHOWN = r"\{([^{}]*)\}", r"\bby \(([^)]*)\)", r"\{\{ ?(?:\$labels\.)?(\w+) ?\}\}"
