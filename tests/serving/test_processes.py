@@ -35,16 +35,16 @@ EVENTS = "telemetry_events_processed_total"
 class Several:
     """A running `sightline serve --processes 2`, seen from outside."""
 
-    def __init__(self, process: psutil.Popen, port: int) -> None:
-        self.process, self.port = process, port
+    def __init__(self, process: psutil.Popen, port: int, database_url: str) -> None:
+        self.process, self.port, self.database_url = process, port, database_url
         self.url = f"http://127.0.0.1:{port}"
 
     def servers(self) -> dict[int, psutil.Process]:
-        """The processes that were started to serve, by id; the parent and the library's own tracker are none."""
+        """The processes that were started to serve, by id; those that ended are none."""
         found = {}
         for child in self.process.children():
             try:
-                if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
+                if "one_of_several" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
                     found[child.pid] = child
             except psutil.NoSuchProcess:
                 continue
@@ -87,7 +87,7 @@ def started(folder: Path, database_url: str) -> Iterator[Several]:
     command = [sys.executable, "-m", "sightline", "serve", "--port", str(port), "--processes", "2"]
     with (folder / "log").open("wb") as log:
         process = psutil.Popen(command, env=clean | told, stdout=log, stderr=subprocess.STDOUT)
-    several = Several(process, port)
+    several = Several(process, port, database_url)
     family: list[psutil.Process] = []
     try:
         until(lambda: answers(several.url), "it does not answer")
@@ -164,8 +164,9 @@ async def test_a_killed_process_comes_back_and_what_it_counted_stays_counted(sev
     before = await counted(several.url)
     victim, *_ = was = several.servers()
     was[victim].kill()
+    until(lambda: victim not in several.servers(), "it does not die")
     sent = await send_some(several, town, batches=12, each=3)
-    until(lambda: victim not in several.servers() and both_serve(several), "it does not come back")
+    until(lambda: both_serve(several), "it does not come back")
     assert len(several.servers().keys() - was.keys()) == 1
     assert await counted(several.url) == before + sent
     queues = [path.name for path in several.numbers().glob("gauge_live*.db")]
@@ -181,6 +182,14 @@ def test_killing_the_parent_hard_leaves_no_process_behind(tmp_path: Path, databa
         _, alive = psutil.wait_procs(family, timeout=10)
         assert alive == []
         assert not running.listening()
+
+
+def test_a_port_that_is_taken_is_said_and_nothing_is_shared_with_a_stranger(several: Several) -> None:
+    told = os.environ | {"SIGHTLINE_SECRET_KEY": SECRET, "SIGHTLINE_DATABASE_URL": several.database_url}
+    command = [sys.executable, "-m", "sightline", "serve", "--port", str(several.port), "--processes", "2"]
+    refused = subprocess.run(command, env=told, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert refused.returncode == 1
+    assert f"port {several.port}" in refused.stderr
 
 
 def test_a_request_under_way_is_answered_when_all_are_asked_to_end(several: Several, town: Town) -> None:

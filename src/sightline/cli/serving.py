@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
+import socket
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from typing import Annotated, Any
+import time
+from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import typer
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from sightline import metrics
 from sightline.api.front import application
-from sightline.errors import SettingsRefused
+from sightline.errors import BadInput, SettingsRefused
 from sightline.pipeline.cards import measurement_card, talk_act_card
 from sightline.pipeline.jobs import ask_again
 from sightline.pipeline.jobs import worker as worker_app
@@ -34,8 +35,22 @@ from sightline.web.app import app as pages
 
 MOST_PROCESSES = 16
 
-HEALTH_PATIENCE = 30
-"""Seconds in which one of several processes must say that it lives: a busy machine is no reason to kill it."""
+ONE = (
+    "import sys; from sightline.cli.serving import one_of_several; "
+    "one_of_several(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))"
+)
+"""What each of several processes runs: its parent, host and port follow."""
+
+WATCH = 0.2
+"""Seconds between two looks at the processes."""
+
+GRACE = 5
+"""Seconds for requests that are under way when a server is to end."""
+
+END_PATIENCE = 15.0
+"""Seconds until a process that does not end is killed: longer than its requests and its connections take."""
+
+logger = logging.getLogger("sightline.serving")
 
 
 def compose(store: Store, settings: Settings) -> Starlette:
@@ -86,7 +101,7 @@ def serve(
             _serve_together(url, host, port, processes)
 
 
-def _config(app: Starlette | str, host: str, port: int, **more: Any) -> uvicorn.Config:
+def _config(app: Starlette, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=host,
@@ -94,59 +109,90 @@ def _config(app: Starlette | str, host: str, port: int, **more: Any) -> uvicorn.
         access_log=False,  # it would write query strings, which hold tokens; the edge logs without them
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=5,
-        **more,
+        timeout_graceful_shutdown=GRACE,
     )
 
 
 def _serve_together(url: str, host: str, port: int, processes: int) -> None:
-    """Several processes that take requests from one socket; one that dies is started again.
+    """Several processes on one port; one that dies is started again. Raises BadInput when the port is taken.
 
-    The socket is this process's, so that a request waits for the next process when one is killed. What the others
-    need to know goes by the environment, which each of them reads anew.
+    What they need to know goes by the environment, which each of them reads anew.
     """
-    with tempfile.TemporaryDirectory(prefix="sightline-numbers-", ignore_cleanup_errors=True) as folder:
+    ending: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: ending.append(number))
+    try:
+        _bound(host, port, shared=False).close()  # a shared one would not tell that somebody else is there
+        held = _bound(host, port, shared=True)
+    except OSError as problem:
+        raise BadInput(f"nothing can listen on port {port} of {host}: {problem}; choose another") from problem
+    with held, tempfile.TemporaryDirectory(prefix="sightline-numbers-", ignore_cleanup_errors=True) as folder:
         os.environ |= {"SIGHTLINE_DATABASE_URL": url, metrics.FOLDER: folder}
-        config = _config(
-            "sightline.cli.serving:one_of_several",
-            host,
-            port,
-            factory=True,
-            workers=processes,
-            timeout_worker_healthcheck=HEALTH_PATIENCE,
-        )
-        supervisor = _Several(config, [config.bind_socket()])
-        supervisor.run()
-    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        command = [sys.executable, "-P", "-c", ONE, str(os.getpid()), host, str(port)]
+        children = [subprocess.Popen(command) for _ in range(processes)]
+        failed = False
+        while not ending and not failed:
+            time.sleep(WATCH)
+            for place, child in enumerate(children):
+                if child.poll() is None or ending:
+                    continue
+                if child.returncode == STARTUP_FAILURE:
+                    failed = True  # the next one would fail in the same way
+                    break
+                logger.warning("server process %d ended (%d) and is started again", child.pid, child.returncode)
+                children[place] = subprocess.Popen(command)
+        _end(children)
+    if failed:
         sys.exit(STARTUP_FAILURE)
 
 
-class _Several(Multiprocess):
-    """At the end nobody new is let in: who knocked at a door that no process answers would wait for nothing."""
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    """A socket that holds the address and does not listen yet.
 
-    def terminate_all(self) -> None:
-        for listening in self.sockets:
-            listening.close()
-        super().terminate_all()
-
-
-def one_of_several() -> Starlette:
-    """The application of one of several processes, which ends when the one that started it ends, however it does.
-
-    That one has migrated the database, and holds it when it is the embedded one.
+    Of those that share an address and listen, the kernel chooses one for each connection. One socket for all would
+    let the process that wakes first take everybody who knocks at the same time.
     """
-    parent = multiprocessing.parent_process()
-    if parent is not None and hasattr(LIBC, "prctl"):
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + END_PATIENCE
+    for child in children:
+        try:
+            child.wait(max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def one_of_several(parent: int, host: str, port: int) -> None:
+    """Serve as one of several processes, and end when the one that started it ends, however it does.
+
+    That one, `parent`, has migrated the database, and holds it when it is the embedded one.
+    """
+    if hasattr(LIBC, "prctl"):
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent.pid:  # it ended before the line above
-            sys.exit(0)
+    if os.getppid() != parent:  # it ended before the line above
+        return
     _log()
     measurement_card()
     talk_act_card()
     settings = read_settings(os.environ)
     if settings.database_url is None:
         raise SettingsRefused("a server process among several needs SIGHTLINE_DATABASE_URL from the one above it")
-    return compose(Store(settings.database_url), settings)
+    config = _config(compose(Store(settings.database_url), settings), host, port)
+    uvicorn.Server(config).run(sockets=[_bound(host, port, shared=True)])
 
 
 def worker() -> None:
