@@ -6,6 +6,8 @@ before this module is imported, and each answers for all of them.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -28,7 +30,7 @@ EVENTS = Counter(
 )
 SECONDS = Histogram(
     "telemetry_event_processing_seconds",
-    "From the receipt of a request with events to the commit of the transaction that holds them",
+    "From a request being read to its answer, after the commit of the transaction that holds its events",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
 )
 BATCH_SIZE = Histogram(
@@ -48,11 +50,19 @@ GROUP_SECONDS = Histogram(
 )
 GROUP_WAIT = Histogram(
     "telemetry_group_wait_seconds",
-    "From a request being read to the begin of its transaction",
+    "From the oldest request of a transaction being read to the begin of the transaction",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
 )
-WAITING = Gauge("telemetry_queue_events", "Events that wait for a transaction", multiprocess_mode="livesum")
-TURNED_AWAY = Counter("telemetry_turned_away_total", "Requests answered 429 or 503, by reason", ["reason"])
+WAITING = Gauge(
+    "telemetry_queue_events", "Events that wait for a transaction or are in it", multiprocess_mode="livesum"
+)
+TURNED_AWAY = Counter(
+    "telemetry_turned_away_total",
+    "Requests answered 429 or 503, and logs that are refused for good (reason logger), by reason",
+    ["reason"],
+)
+for _reason in ("limit", "database", "busy", "too_slow", "logger"):
+    TURNED_AWAY.labels(_reason)  # there from the start: Prometheus sees no growth in a series that was not there
 
 
 class _Jobs(Collector):
@@ -97,5 +107,10 @@ def _bury(folder: Path) -> None:
     """Let the gauges of processes that are gone go with them."""
     for path in folder.glob("gauge_live*.db"):
         found = re.search(r"_(\d+)\.db$", path.name)
-        if found is not None and not Path(f"/proc/{found[1]}").exists():
-            mark_process_dead(int(found[1]), str(folder))  # type: ignore[no-untyped-call]
+        if found is None:
+            continue
+        try:
+            os.kill(int(found[1]), 0)  # asks only
+        except ProcessLookupError:
+            with contextlib.suppress(FileNotFoundError):  # another process was first
+                mark_process_dead(int(found[1]), str(folder))  # type: ignore[no-untyped-call]

@@ -3,8 +3,8 @@
 F2 links, keys and cookies are not taken for one another: api/test_access. F5, F8, F11 sessions of others, closing
 twice, years and zones: api/test_telemetry. F12 three sources through the real database: api/test_results. F16
 labels and leakage: talkacts/test_train. F17 a card that is loaded is used: measurement/test_model. F19 migrations
-from nothing: every run. F22 fine words and negation: features/test_rules, talkacts/test_acts. F18, F21 and F24
-(metrics and limits) have nothing to test yet.
+from nothing: every run. F22 fine words and negation: features/test_rules, talkacts/test_acts. F18 (metrics that
+nobody could read), F21 and F24 (limits) have files of their own beside this one.
 """
 
 from __future__ import annotations

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -30,11 +32,14 @@ logger = logging.getLogger("sightline.api")
 Pages = Callable[[Doors, Mapping[str, Any]], ASGIApp]
 """Makes the pages from what they reach and from what the API says of itself."""
 
+CLOSING_PATIENCE = 5.0
+"""Seconds at the end for events that still wait and for connections; what is not answered may be sent again."""
+
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
 def application(store: Store, settings: Settings, pages: Pages | None = None) -> Starlette:
-    """Everything that listens at one address, behind the edge."""
+    """Everything that listens at one address, behind the edge. What it holds ends with it, the store too."""
     opened = open_doors(store, settings)
     served = api(store, settings, opened)
     routes: list[BaseRoute] = [
@@ -49,7 +54,23 @@ def application(store: Store, settings: Settings, pages: Pages | None = None) ->
         routes.append(Mount("/", pages(opened, served.openapi())))
     made = entrance(routes, settings)
     made.state.doors = opened
+    made.router.lifespan_context = lambda _: _held(opened)
     return made
+
+
+@contextlib.asynccontextmanager
+async def _held(opened: Doors) -> AsyncIterator[None]:
+    """What the doors hold, for as long as the server runs: at its end, every event that came in is answered."""
+    try:
+        yield
+    finally:
+        try:
+            async with asyncio.timeout(CLOSING_PATIENCE):
+                await opened.gatherer.close()
+                await opened.limiter.close()
+                await opened.store.close()
+        except TimeoutError:
+            logger.warning("not everything could be closed in %.0f seconds", CLOSING_PATIENCE)
 
 
 class _Door:

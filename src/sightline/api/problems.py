@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from sightline import metrics
 from sightline.errors import (
     BadInput,
     Busy,
@@ -117,7 +118,10 @@ def answer_of(request: Request, error: SightlineError) -> Response:
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooMany):
+        metrics.TURNED_AWAY.labels("limit").inc()
         headers.update(error.headers)
+    if isinstance(error, DatabaseUnavailable):
+        metrics.TURNED_AWAY.labels("database").inc()
     detail, code = error.detail, error.code
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request %s failed", request.scope.get("trace_id"), exc_info=error)

@@ -7,15 +7,23 @@ import contextlib
 import gc
 import logging
 import os
-from collections.abc import Iterator
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
 
+from sightline import metrics
 from sightline.api.front import application
-from sightline.errors import SettingsRefused
+from sightline.errors import BadInput, SettingsRefused
 from sightline.pipeline.cards import measurement_card, talk_act_card
 from sightline.pipeline.jobs import ask_again
 from sightline.pipeline.jobs import worker as worker_app
@@ -23,10 +31,30 @@ from sightline.settings import LOOPBACK, Settings, read_settings
 from sightline.store import embedded
 from sightline.store.database import Store, migrate
 from sightline.store.jobs import QUEUE
+from sightline.store.postgres_account import LIBC, PR_SET_PDEATHSIG
 from sightline.web.app import app as pages
 
 GC_OBJECTS = 50_000
 """New objects between two looks of the garbage collector; events of a few hundred requests."""
+
+MOST_PROCESSES = 16
+
+ONE = (
+    "import sys; from sightline.cli.serving import one_of_several; "
+    "one_of_several(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))"
+)
+"""What each of several processes runs: its parent, host and port follow."""
+
+WATCH = 0.2
+"""Seconds between two looks at the processes."""
+
+GRACE = 5
+"""Seconds for requests that are under way when a server is to end."""
+
+END_PATIENCE = 15.0
+"""Seconds until a process that does not end is killed: longer than its requests and its connections take."""
+
+logger = logging.getLogger("sightline.serving")
 
 
 def compose(store: Store, settings: Settings) -> Starlette:
@@ -55,6 +83,9 @@ def _log() -> None:
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on")] = 8460,
+    processes: Annotated[
+        int, typer.Option(min=1, max=MOST_PROCESSES, help="Server processes, as many as cores at most")
+    ] = 1,
 ) -> None:
     """Serve the API and the pages."""
     settings = read_settings(os.environ)
@@ -68,18 +99,106 @@ def serve(
     talk_act_card()
     _log()
     with database_of(settings) as url:
-        store = Store(url)
-        config = uvicorn.Config(
-            compose(store, settings),
-            host=host,
-            port=port,
-            access_log=False,  # it would write query strings, which hold tokens; the edge logs without them
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-        )
-        settle_memory()
-        uvicorn.Server(config).run()
+        if processes == 1:
+            settle_memory()
+            uvicorn.Server(_config(compose(Store(url), settings), host, port)).run()
+        else:
+            _serve_together(url, host, port, processes)
+
+
+def _config(app: Starlette, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        access_log=False,  # it would write query strings, which hold tokens; the edge logs without them
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def _serve_together(url: str, host: str, port: int, processes: int) -> None:
+    """Several processes on one port; one that dies is started again. Raises BadInput when the port is taken.
+
+    What they need to know goes by the environment, which each of them reads anew.
+    """
+    ending: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: ending.append(number))
+    try:
+        _bound(host, port, shared=False).close()  # a shared one would not tell that somebody else is there
+        held = _bound(host, port, shared=True)
+    except OSError as problem:
+        raise BadInput(f"nothing can listen on port {port} of {host}: {problem}; choose another") from problem
+    with held, tempfile.TemporaryDirectory(prefix="sightline-numbers-", ignore_cleanup_errors=True) as folder:
+        os.environ |= {"SIGHTLINE_DATABASE_URL": url, metrics.FOLDER: folder}
+        command = [sys.executable, "-P", "-c", ONE, str(os.getpid()), host, str(port)]
+        children = [subprocess.Popen(command) for _ in range(processes)]
+        failed = False
+        while not ending and not failed:
+            time.sleep(WATCH)
+            for place, child in enumerate(children):
+                if child.poll() is None or ending:
+                    continue
+                if child.returncode == STARTUP_FAILURE:
+                    failed = True  # the next one would fail in the same way
+                    break
+                logger.warning("server process %d ended (%d) and is started again", child.pid, child.returncode)
+                children[place] = subprocess.Popen(command)
+        _end(children)
+    if failed:
+        sys.exit(STARTUP_FAILURE)
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    """A socket that holds the address and does not listen yet.
+
+    Of those that share an address and listen, the kernel chooses one for each connection. One socket for all would
+    let the process that wakes first take everybody who knocks at the same time.
+    """
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + END_PATIENCE
+    for child in children:
+        try:
+            child.wait(max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def one_of_several(parent: int, host: str, port: int) -> None:
+    """Serve as one of several processes, and end when the one that started it ends, however it does.
+
+    That one, `parent`, has migrated the database, and holds it when it is the embedded one.
+    """
+    if hasattr(LIBC, "prctl"):
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before the line above
+        return
+    _log()
+    measurement_card()
+    talk_act_card()
+    settings = read_settings(os.environ)
+    if settings.database_url is None:
+        raise SettingsRefused("a server process among several needs SIGHTLINE_DATABASE_URL from the one above it")
+    config = _config(compose(Store(settings.database_url), settings), host, port)
+    settle_memory()
+    uvicorn.Server(config).run(sockets=[_bound(host, port, shared=True)])
 
 
 def settle_memory() -> None:

@@ -194,6 +194,7 @@ class Gatherer:
             else:
                 settled = stored.settled[0]
                 if settled is None:
+                    metrics.TURNED_AWAY.labels("busy").inc()
                     _fail([waiting], Busy("this session is being closed; send the same again in a second"))
                 else:
                     waiting.answer.set_result(settled)
