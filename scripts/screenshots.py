@@ -7,14 +7,18 @@ CORPUS is the folder of the JUSThink corpus (default ../shared/data/justhink); w
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
+import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -22,9 +26,9 @@ CHROMIUM = "/usr/bin/chromium"
 WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 760}
 
 
-def sightline(folder: Path, *arguments: str) -> str:
+def sightline(folder: Path, *arguments: str, **told: str) -> str:
     command = [sys.executable, "-m", "sightline", *arguments]
-    environment = os.environ | {"SIGHTLINE_DATA_DIR": str(folder)}
+    environment = os.environ | {"SIGHTLINE_DATA_DIR": str(folder)} | told
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
 
@@ -61,6 +65,42 @@ def of_the_sandbox(browser: Browser, folder: Path) -> None:
         other.context.close()
 
 
+def of_a_game(browser: Browser, folder: Path) -> None:
+    """A school of its own with one student, whose game sends three good events and two that are refused."""
+    state = json.loads((folder / "sandbox" / "sandbox.json").read_text())
+    told = {"SIGHTLINE_DATABASE_URL": state["database_url"], "SIGHTLINE_SECRET_KEY": state["secret_key"]}
+    school = sightline(folder, "admin", "school", "Bridge school", **told).strip()
+    class_id = sightline(folder, "admin", "class", "Class 7", "--school", school, **told).strip()
+    roster = folder / "roster.csv"
+    roster.write_text("student_id,display_name\n,Student 1\n")
+    of_class = ("--school", school, "--class", class_id)
+    student = sightline(folder, "admin", "students", str(roster), *of_class, **told).split()[0]
+    key = sightline(folder, "admin", "key", "bridge game", "--school", school, **told).strip()
+    page = browser.new_context(viewport={"width": 1280, "height": 640}).new_page()
+    page.goto(f"{state['url']}/arriving")
+    page.get_by_label("Server key").fill(key)
+    page.get_by_role("button", name="Show what arrives").click()
+    said = [
+        ("task_start", {"task": "bridge 3"}, student),
+        ("failure", {"task": "bridge 3", "feedback": True}, student),
+        ("failure", {"task": "bridge 3", "feedback": "yes"}, student),
+        ("retry", {"task": "bridge 3"}, str(uuid4())),
+        ("bridge_painted", {"colour": "red"}, student),
+    ]
+    session = str(uuid4())
+    for sequence, (event_type, data, whose) in enumerate(said, start=1):
+        event: dict[str, object] = {"event_id": str(uuid4()), "student_id": whose, "session_id": session}
+        event |= {"event_type": event_type, "timestamp": datetime.now(UTC).isoformat()}
+        event |= {"sequence": sequence, "data": data}
+        bearer = {"Authorization": f"Bearer {key}"}
+        httpx.post(f"{state['url']}/api/v1/telemetry/events", json=event, headers=bearer)
+    page.locator("tr.stored", has_text="bridge_painted").wait_for()
+    page.locator("tr.stored summary").nth(1).click()
+    page.wait_for_timeout(2_500)  # new rows are tinted for two seconds
+    page.screenshot(path=IMAGES / "arriving.png")
+    page.context.close()
+
+
 def of_the_corpus(browser: Browser, folder: Path, corpus: Path) -> None:
     link = re.findall(r"\S+/signin\?token=\S+", sightline(folder, "import", "justhink", str(corpus)))[0]
     page = signed_in(browser, link, WIDE)
@@ -86,6 +126,7 @@ def main(corpus: Path) -> None:
                 args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
             )
             of_the_sandbox(browser, Path(folder))
+            of_a_game(browser, Path(folder))
             if corpus.is_dir():
                 of_the_corpus(browser, Path(folder), corpus)
             browser.close()

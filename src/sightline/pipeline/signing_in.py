@@ -29,12 +29,13 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCredential:
-    """What a new credential is for."""
+    """What a new credential is for, and which other one it ends with."""
 
     kind: CredentialKind
     school_id: UUID
     staff_id: UUID | None
     label: str
+    made_with: UUID | None = None
 
 
 async def issue(work: Work, wanted: NewCredential, *, secret_key: str, now: datetime) -> str:
@@ -49,6 +50,7 @@ async def issue(work: Work, wanted: NewCredential, *, secret_key: str, now: date
         label=wanted.label,
         created_at=now,
         expires_at=None if lifetime is None else now + lifetime,
+        made_with=wanted.made_with,
     )
     await add_credential(work, credential, digest_of(token, secret_key))
     return token
@@ -115,6 +117,44 @@ async def link_owner(work: Work, token: str, *, secret_key: str, now: datetime) 
     if caller is None:
         raise NotSignedIn("this account is no longer there")
     return caller
+
+
+async def begin_watching(work: Work, key: Caller, *, secret_key: str, now: datetime) -> str:
+    """A developer session of the server key that `key_owner` found: it ends with that key, or in 8 hours."""
+    session = NewCredential(
+        kind=CredentialKind.DEVELOPER_SESSION,
+        school_id=key.school_id,
+        staff_id=None,
+        label=key.display_name,
+        made_with=key.staff_id,
+    )
+    return await issue(work, session, secret_key=secret_key, now=now)
+
+
+async def key_owner(work: Work, key: str, *, secret_key: str, now: datetime) -> Caller:
+    """The server whose key this is. Raises NotSignedIn for every other kind of credential."""
+    if kind_of(key) is not CredentialKind.SERVER_KEY:
+        raise NotSignedIn("this is no server key")
+    return (await who(work, key, secret_key=secret_key, now=now)).caller
+
+
+async def watcher(work: Work, token: str, *, secret_key: str, now: datetime) -> SignedIn:
+    """Whoever watches events arrive with this developer session, which is no credential anywhere else.
+
+    Raises NotSignedIn for every other kind, and when the session or its server key has ended.
+    """
+    session = await _live(
+        work, token, frozenset({CredentialKind.DEVELOPER_SESSION}), secret_key=secret_key, now=now
+    )
+    if session.made_with is None:
+        raise NotSignedIn("this session belongs to no server key")
+    developer = Caller(
+        role=Role.DEVELOPER,
+        school_id=session.school_id,
+        staff_id=session.made_with,
+        display_name=session.label,
+    )
+    return SignedIn(developer, session.credential_id)
 
 
 async def sign_out(work: Work, signed_in: SignedIn, now: datetime) -> None:

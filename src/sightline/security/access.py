@@ -12,7 +12,8 @@ from uuid import UUID
 class Role(StrEnum):
     """Who somebody is in a school.
 
-    A server is a game or an integration with a server key; a launch is one student's game, with a launch token.
+    A server is a game or an integration with a server key; a launch is one student's game, with a launch token; a
+    developer is a person who showed a server key to see what arrives with it.
     """
 
     TEACHER = "teacher"
@@ -20,6 +21,7 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
     SERVER = "server"
     LAUNCH = "launch"
+    DEVELOPER = "developer"
 
 
 class Act(StrEnum):
@@ -34,11 +36,15 @@ class Act(StrEnum):
     READ_CLASS = "read class"
     LIST_STUDENTS = "list students"
     READ_QUALITY = "read quality"
+    READ_ARRIVALS = "read arrivals"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `classes` and `students` are a teacher's own; a launch has one student; others reach by role."""
+    """Who asks. `classes` and `students` are a teacher's own; a launch has one student; others reach by role.
+
+    `staff_id` names who asks: of a server its key, of a launch itself, of a developer the key that was shown.
+    """
 
     role: Role
     school_id: UUID
@@ -51,6 +57,7 @@ class Caller:
 _BY_ROLE: dict[Role, frozenset[Act]] = {
     Role.SERVER: frozenset({Act.SEND_EVENTS, Act.SEND_TRANSCRIPTS, Act.LAUNCH}),
     Role.LAUNCH: frozenset({Act.SEND_EVENTS}),
+    Role.DEVELOPER: frozenset({Act.READ_ARRIVALS}),
     Role.TEACHER: frozenset(
         {Act.SEND_TRANSCRIPTS, Act.READ_TRANSCRIPT, Act.RATE, Act.READ_STUDENT, Act.READ_CLASS, Act.LIST_STUDENTS}
     ),
@@ -68,8 +75,8 @@ _BY_ROLE: dict[Role, frozenset[Act]] = {
 }
 
 
-OF_FEW = frozenset({Role.TEACHER, Role.LAUNCH})
-"""Roles whose reach is not the school: their own classes and students only."""
+OF_FEW = frozenset({Role.TEACHER, Role.LAUNCH, Role.DEVELOPER})
+"""Roles whose reach is not the school: their own classes and students only, of which a developer has none."""
 
 
 def may(
@@ -83,15 +90,16 @@ def may(
 ) -> bool:
     """Whether the caller may do the act on these students or this class of that school.
 
-    Nobody reaches into another school. A launch reaches its one student and no class. A teacher reaches the own
-    classes and the students in them, and for a group of students all of them must be own. `sent_by` names who
-    sent a transcript: one in which no student is known yet belongs to its sender, and to those whose reach is the
-    school.
+    Nobody reaches into another school. A launch reaches its one student and no class, a developer none of either.
+    A teacher reaches the own classes and the students in them, and for a group of students all of them must be
+    own. `sent_by` names who sent a transcript: one in which no student is known yet belongs to its sender, and to
+    those whose reach is the school. Of arrivals it names the server key that they came with, and a developer
+    reaches those of one key.
     """
     if caller.school_id != school_id or act not in _BY_ROLE[caller.role]:
         return False
-    if caller.role is Role.LAUNCH:
-        return class_id is None and students <= caller.students
+    if caller.role in {Role.LAUNCH, Role.DEVELOPER}:
+        return class_id is None and students <= caller.students and sent_by in {None, str(caller.staff_id)}
     if caller.role is Role.TEACHER:
         if class_id is not None and class_id not in caller.classes:
             return False

@@ -12,6 +12,12 @@ from enum import StrEnum
 COOKIE = "sightline_session"
 """Name of the cookie that holds a staff session."""
 
+DEVELOPER_COOKIE = "sightline_developer"
+"""Name of the cookie that holds a developer session; sent to ARRIVING and nowhere else."""
+
+ARRIVING = "/arriving"
+"""The page of a developer session, and all that lies below it."""
+
 TOKEN_BYTES = 32
 """256 bits of randomness a token (NIST SP 800-63B asks for 64 at least)."""
 
@@ -24,6 +30,7 @@ class CredentialKind(StrEnum):
     STAFF_SESSION = "ss"
     ACCESS_TOKEN = "at"  # noqa: S105 - a prefix, not a token
     LAUNCH_TOKEN = "lt"  # noqa: S105 - a prefix, not a token; signed, not stored: see `launches`
+    DEVELOPER_SESSION = "ds"
 
 
 LIFETIME: Mapping[CredentialKind, timedelta | None] = {
@@ -31,6 +38,7 @@ LIFETIME: Mapping[CredentialKind, timedelta | None] = {
     CredentialKind.SIGN_IN_LINK: timedelta(minutes=15),
     CredentialKind.STAFF_SESSION: timedelta(hours=8),
     CredentialKind.ACCESS_TOKEN: timedelta(minutes=15),
+    CredentialKind.DEVELOPER_SESSION: timedelta(hours=8),
 }
 """Of credentials that are stored; a launch token says its own end."""
 

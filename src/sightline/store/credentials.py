@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 
 from sightline.security.access import Caller
 from sightline.security.identity import CredentialKind
@@ -17,7 +17,10 @@ from sightline.store.schema import credentials, disclosures
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A stored credential; its secret is not stored, only the digest it is found by."""
+    """A stored credential; its secret is not stored, only the digest it is found by.
+
+    made_with: the credential that it was made with, and with which it ends; None for one that stands alone.
+    """
 
     credential_id: UUID
     school_id: UUID
@@ -26,6 +29,7 @@ class Credential:
     label: str
     created_at: datetime
     expires_at: datetime | None
+    made_with: UUID | None = None
 
 
 async def add_credential(work: Work, credential: Credential, digest: bytes) -> None:
@@ -39,18 +43,31 @@ async def add_credential(work: Work, credential: Credential, digest: bytes) -> N
             label=credential.label,
             created_at=credential.created_at,
             expires_at=credential.expires_at,
+            made_with=credential.made_with,
         )
     )
 
 
 async def live_credential(work: Work, kind: CredentialKind, digest: bytes, now: datetime) -> Credential | None:
-    """The credential of that kind and digest that is neither ended nor past its time."""
+    """The credential of that kind and digest that lives, as does what it was made with: not ended, not too old."""
+    origin = credentials.alias("origin")
+    origin_lives = (
+        select(origin.c.credential_id)
+        .where(
+            origin.c.school_id == credentials.c.school_id,
+            origin.c.credential_id == credentials.c.made_with,
+            origin.c.ended_at.is_(None),
+            or_(origin.c.expires_at.is_(None), origin.c.expires_at > now),
+        )
+        .exists()
+    )
     row = (
         await work.execute(
             select(credentials).where(
                 credentials.c.digest == digest,
                 credentials.c.kind == kind.value,
                 credentials.c.ended_at.is_(None),
+                or_(credentials.c.made_with.is_(None), origin_lives),
             )
         )
     ).one_or_none()
@@ -64,6 +81,7 @@ async def live_credential(work: Work, kind: CredentialKind, digest: bytes, now: 
         label=row.label,
         created_at=row.created_at,
         expires_at=row.expires_at,
+        made_with=row.made_with,
     )
 
 

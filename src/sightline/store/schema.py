@@ -112,6 +112,7 @@ credentials = _in_school(
     Column("created_at", MOMENT, nullable=False),
     Column("expires_at", MOMENT),
     Column("ended_at", MOMENT),
+    Column("made_with", Uuid),
 )
 
 launches = _in_school(

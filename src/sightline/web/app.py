@@ -21,12 +21,13 @@ from sightline.pipeline.cards import measurement_card
 from sightline.pipeline.limiting import Limiter, limiter_of, sign_in_key
 from sightline.pipeline.reading import Purpose, class_view, student_view
 from sightline.security.access import Caller, Role, visible_classes
-from sightline.security.identity import COOKIE
+from sightline.security.identity import ARRIVING, COOKIE
 from sightline.settings import LimitKind, Settings
 from sightline.store import people
 from sightline.store.database import Store, Work
 from sightline.store.people import ClassRoll, School
 from sightline.web import doors
+from sightline.web.arriving import Arriving
 from sightline.web.class_page import class_page
 from sightline.web.layout import Dated, Frame, Layout
 from sightline.web.reference import described
@@ -47,7 +48,8 @@ def app(store: Store, settings: Settings, openapi: Mapping[str, Any], limiter: L
     SettingsRefused when the secret may not be used.
     """
     settings.checked_secret()
-    pages = _Pages(store, settings, openapi, limiter or limiter_of(settings))
+    layout, counting = Layout(), limiter or limiter_of(settings)
+    pages = _Pages(store, settings, openapi, layout, counting)
     return Starlette(
         routes=[
             Route("/", pages.classes),
@@ -58,6 +60,7 @@ def app(store: Store, settings: Settings, openapi: Mapping[str, Any], limiter: L
             Route("/signout", pages.sign_out, methods=["POST"]),
             Route("/docs", pages.reference),
             Route("/static/{name}", pages.static),
+            *Arriving(store, settings, layout, counting).routes(),
             Route("/{anything:path}", pages.nothing),
         ],
         exception_handlers={
@@ -85,8 +88,10 @@ class _Visit:
 class _Pages:
     """The handlers; each opens its transaction and answers after its end."""
 
-    def __init__(self, store: Store, settings: Settings, openapi: Mapping[str, Any], limiter: Limiter) -> None:
-        self.store, self.settings, self.layout, self.limiter = store, settings, Layout(), limiter
+    def __init__(
+        self, store: Store, settings: Settings, openapi: Mapping[str, Any], layout: Layout, limiter: Limiter
+    ) -> None:
+        self.store, self.settings, self.layout, self.limiter = store, settings, layout, limiter
         self.tags = described(openapi)
 
     async def reference(self, request: Request) -> Response:
@@ -154,10 +159,10 @@ class _Pages:
 
     async def sign_in(self, request: Request) -> Response:
         doors.check_same_site(request, self.settings)
-        token = await _field(request, "token")
+        token = await doors.field(request, "token")
         async with self.store.work() as work:
             owner = await self.link_owner(request, work, token)
-            await self.limiter.admit(LimitKind.SIGN_IN, sign_in_key(str(owner.staff_id), _address(request)))
+            await self.limiter.admit(LimitKind.SIGN_IN, sign_in_key(str(owner.staff_id), doors.address(request)))
             session = await signing_in.use_link(
                 work, token, secret_key=self.settings.checked_secret(), now=datetime.now(UTC)
             )
@@ -176,7 +181,7 @@ class _Pages:
                 work, token, secret_key=self.settings.checked_secret(), now=datetime.now(UTC)
             )
         except NotSignedIn:
-            await self.limiter.admit(LimitKind.SIGN_IN, sign_in_key("nobody", _address(request)))
+            await self.limiter.admit(LimitKind.SIGN_IN, sign_in_key("nobody", doors.address(request)))
             raise
 
     async def sign_out(self, request: Request) -> Response:
@@ -184,7 +189,7 @@ class _Pages:
         token = doors.session_token(request)
         if token is None:
             raise NotSignedIn("nobody is signed in")
-        doors.check_form_token(await _field(request, "form_token"), token, self.settings)
+        doors.check_form_token(await doors.field(request, "form_token"), token, self.settings)
         now = datetime.now(UTC)
         async with self.store.work() as work:
             signed_in = await signing_in.who(work, token, secret_key=self.settings.checked_secret(), now=now)
@@ -208,7 +213,8 @@ class _Pages:
         """A page that says what happened and where to go on."""
         frame: Frame | None = getattr(request.state, "frame", None)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        context = {"title": title, "detail": detail}
+        developer = request.url.path == ARRIVING or request.url.path.startswith(f"{ARRIVING}/")
+        context = {"title": title, "detail": detail, "developer": developer}
         return self.layout.page("problem.html", context, frame=frame, status=status, headers=named)
 
     async def on_not_signed_in(self, request: Request, problem: Exception) -> Response:
@@ -273,15 +279,3 @@ def _own(caller: Caller, rolls: list[ClassRoll]) -> list[ClassRoll]:
     """Those of the classes that the caller may see."""
     visible = visible_classes(caller)
     return [roll for roll in rolls if visible is None or roll.class_id in visible]
-
-
-def _address(request: Request) -> str:
-    """Where a request came from; behind a proxy on this machine the server has put in what the proxy says."""
-    return "" if request.client is None else request.client.host
-
-
-async def _field(request: Request, name: str) -> str:
-    """One text field of a form; empty when it is missing or a file."""
-    async with request.form(max_files=0, max_fields=4, max_part_size=4096) as form:
-        value = form.get(name, "")
-    return value if isinstance(value, str) else ""

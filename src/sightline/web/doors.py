@@ -1,4 +1,4 @@
-"""The session cookie, and how a form proves that it is our own."""
+"""The session cookies, what a form said, and how it proves that it is our own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from starlette.responses import Response
 
 from sightline.errors import NotAllowed
 from sightline.security.access import from_our_pages
-from sightline.security.identity import COOKIE, LIFETIME, CredentialKind, digest_of, kind_of
+from sightline.security.identity import (
+    ARRIVING,
+    COOKIE,
+    DEVELOPER_COOKIE,
+    LIFETIME,
+    CredentialKind,
+    digest_of,
+    kind_of,
+)
 from sightline.settings import Settings
 
 
@@ -35,6 +43,44 @@ def set_session(response: Response, token: str, settings: Settings) -> None:
 
 def drop_session(response: Response, settings: Settings) -> None:
     response.delete_cookie(COOKIE, path="/", secure=settings.secure_cookies, httponly=True, samesite="strict")
+
+
+def developer_token(request: Request) -> str | None:
+    """The token of the developer session's cookie; other kinds of credentials are not taken from it."""
+    token = request.cookies.get(DEVELOPER_COOKIE, "")
+    return token if kind_of(token) is CredentialKind.DEVELOPER_SESSION else None
+
+
+def set_developer_session(response: Response, token: str, settings: Settings) -> None:
+    """Give a browser its developer session, to be sent back to ARRIVING only."""
+    lifetime = LIFETIME[CredentialKind.DEVELOPER_SESSION]
+    response.set_cookie(
+        DEVELOPER_COOKIE,
+        token,
+        max_age=None if lifetime is None else int(lifetime.total_seconds()),
+        path=ARRIVING,
+        secure=settings.secure_cookies,
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def drop_developer_session(response: Response, settings: Settings) -> None:
+    response.delete_cookie(
+        DEVELOPER_COOKIE, path=ARRIVING, secure=settings.secure_cookies, httponly=True, samesite="strict"
+    )
+
+
+def address(request: Request) -> str:
+    """Where a request came from; behind a proxy on this machine the server has put in what the proxy says."""
+    return "" if request.client is None else request.client.host
+
+
+async def field(request: Request, name: str) -> str:
+    """One text field of a form; empty when it is missing or a file."""
+    async with request.form(max_files=0, max_fields=4, max_part_size=4096) as form:
+        value = form.get(name, "")
+    return value if isinstance(value, str) else ""
 
 
 def check_same_site(request: Request, settings: Settings) -> None:

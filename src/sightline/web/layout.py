@@ -16,7 +16,7 @@ from sightline.security.access import Caller
 from sightline.store.people import School
 from sightline.web import charts, wording
 
-MEDIA_TYPES = {".css": "text/css", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {".css": "text/css", ".svg": "image/svg+xml", ".js": "text/javascript"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,9 @@ class Layout:
         self._environment.globals["definitions"] = charts.definitions(measurement_card().cuts)
         self._environment.globals["card"] = measurement_card()
         self._environment.filters["amount"] = wording.amount_words
+        self._environment.filters["day"] = wording.day
         self._environment.filters["last_day"] = wording.last_day
+        self._environment.filters["millisecond"] = wording.millisecond
         self._environment.filters["minute"] = wording.minute
         self._environment.filters["skill_name"] = wording.skill_name
 

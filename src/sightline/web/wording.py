@@ -48,6 +48,12 @@ def minute(at: datetime) -> str:
     return f"{day(at)}, {at.astimezone(UTC):%H:%M}"
 
 
+def millisecond(at: datetime) -> str:
+    """Time of day in UTC to the millisecond, as logs write it."""
+    utc = at.astimezone(UTC)
+    return f"{utc:%H:%M:%S}.{utc.microsecond // 1000:03d}"
+
+
 def last_day(as_of: datetime) -> str:
     """The last day whose evidence is inside: estimates are dated to the midnight that ends it."""
     return day(as_of - timedelta(microseconds=1))
