@@ -169,7 +169,7 @@ def run(
 
 def control() -> list[str]:
     """What is found when the promise is broken on purpose: nobody watches whether the server answers."""
-    with broken(("store/pulse.py", "TICKS = 5\n", "TICKS = 5_000\n")) as source:
+    with broken(("store/pulse.py", "                self._cut_all()\n", "")) as source:
         (outage,) = run(SMALL, [HANGING], source=source)
     return outage.complaints()
 

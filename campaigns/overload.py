@@ -22,13 +22,13 @@ from pathlib import Path
 import psutil
 
 from campaigns import report
-from campaigns.pouring import Plan, Poured, ids_of
+from campaigns.pouring import TAKEN, Plan, Poured, ids_of
 from campaigns.sending import BATCH_PATH
 from campaigns.served import SOURCE, Served, broken, serving
 
 FOLD = 5
 CLIENTS = 8
-CONNECTIONS = 800
+CONNECTIONS = 500
 PER_BATCH = 50
 CALM_SECONDS = 6.0
 SMALL = 6.0
@@ -36,14 +36,17 @@ SMALL = 6.0
 REFUSED_WITHIN = 2.0
 """Seconds, at the 99th percentile, in which a refusal must come."""
 
-ANY_WITHIN = 4.0
-"""The same for answers of every kind: nobody is kept waiting."""
+ANY_WITHIN, EVER_WITHIN = 4.0, 10.0
+"""The same for answers of every kind; the second where speed does not count, as on a machine that is busy otherwise."""
 
 FLAT = 0.05
 """Share by which memory may grow after the warm-up, the first third of the load."""
 
 KEPT_SHARE = 0.5
 """Of the measured capacity that must still be stored under the load."""
+
+BUSY = "busy"
+"""Code of the problem that says so; a connection that was not to be had in time says another."""
 
 MIB = 1024 * 1024
 MOST_BATCHES = 40_000
@@ -104,10 +107,10 @@ class Overload:
                 f"{poured.broken} connections broke, {poured.unanswered} batches were not answered at all"
             )
         refused = self.refusals()
-        if not refused:
-            found.append("nobody was refused")
+        if BUSY not in poured.codes:
+            found.append("nobody was refused because too much waits")
         took = sorted(answer[1] for answer in poured.answers)
-        if (slow := at_percentile(took, 0.99)) > ANY_WITHIN:
+        if (slow := at_percentile(took, 0.99)) > (ANY_WITHIN if speeds else EVER_WITHIN):
             found.append(f"answers took {slow:.1f} s at p99")
         if not speeds:
             return found
@@ -125,7 +128,7 @@ class Overload:
 
 
 def _taken(status: int) -> bool:
-    return status in {201, 207}
+    return status in TAKEN
 
 
 def at_percentile(ordered: Sequence[float], share: float) -> float:
@@ -223,6 +226,7 @@ def table(overload: Overload) -> list[str]:
         ("capacity, closed loop of 8", f"{overload.capacity:.0f} batches of {PER_BATCH} a second"),
         ("offered, open loop", f"{overload.offered:.0f} a second for {poured.seconds:.0f} s"),
         ("answers by status", statuses),
+        ("refused with", ", ".join(f"{code}: {n}" for code, n in sorted(poured.codes.items())) or "-"),
         ("due when no connection was free", str(poured.missed)),
         ("stored under the load, after the warm-up", f"{overload.stored_rate:.0f} batches a second"),
         ("refused, p50, p99, longest", _spread(refused)),

@@ -28,6 +28,9 @@ SPREAD = 0x9E3779B97F4B
 TICK = 0.005
 """Seconds between two looks at what is due."""
 
+TAKEN = frozenset({201, 207})
+"""Statuses of batches that are stored."""
+
 LAST_ANSWERS = 5.0
 """Seconds to wait for answers after the last batch is sent."""
 
@@ -55,6 +58,7 @@ class Poured:
     """
 
     answers: list[tuple[float, float, int, bool, int]] = field(default_factory=list)
+    codes: dict[str, int] = field(default_factory=dict)
     missed: int = 0
     broken: int = 0
     unanswered: int = 0
@@ -126,9 +130,11 @@ class _Line(asyncio.Protocol):
         if len(body) < length:
             return
         batch, self._batch = self._batch, None
-        self._received.clear()
+        self._received = bytearray()
         status, says_when = int(head[9:12]), b"retry-after:" in lower
         self._pump.answered(self, batch, self._sent_at, status, says_when=says_when)
+        if status not in TAKEN:
+            self._pump.refused(bytes(body))
         if b"connection: close" in lower and self._transport is not None:
             self._transport.abort()
 
@@ -217,12 +223,16 @@ class _Pump:
         self.under_way -= 1
         took = time.monotonic() - sent_at
         self.poured.answers.append((sent_at - self.began, took, status, says_when, batch))
-        if status not in {201, 207}:
+        if status not in TAKEN:
             self.waiting.append(batch)
         if self.plan.rate is None and not self.ending and self.waiting:
             self._go(line, self.waiting.popleft())
         else:
             self.idle.append(line)
+
+    def refused(self, body: bytes) -> None:
+        code = body.partition(b'"code":"')[2].partition(b'"')[0].decode(errors="replace")
+        self.poured.codes[code] = self.poured.codes.get(code, 0) + 1
 
     def lost(self, line: _Line, batch: int | None) -> None:
         self.lines.discard(line)

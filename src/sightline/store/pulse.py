@@ -7,21 +7,26 @@ again and again. When no answer comes, every connection of this process is cut: 
 gets an OperationalError at once, and nobody else begins until the server answers again. Slow statements are not
 touched.
 
-The asking runs in a thread with a loop of its own, so that a busy application does not look like a hanging
-server.
+The asking runs in a thread of its own, and in calls of libpq that wait without the interpreter's lock, so that a
+busy application does not look like a hanging server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import select
 import socket
 import threading
 from typing import Any
 from weakref import WeakSet
 
 import psycopg
+from psycopg.pq import ConnStatus, PGconn, PollingStatus, abc
+
+logger = logging.getLogger("sightline.pulse")
 
 BEAT = 0.15
 """Seconds between an answer and the next question: about six small statements a second."""
@@ -47,7 +52,7 @@ class Pulse:
         """`url` as libpq takes it. Nothing is connected to before `begin`."""
         self._url = url
         self._hangs = False
-        self._ending = False
+        self._ending = threading.Event()
         self._kept: WeakSet[Connection] = WeakSet()
         self._connecting: set[asyncio.Task[Connection]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -87,35 +92,27 @@ class Pulse:
 
     async def end(self) -> None:
         """Stop asking; returns when the thread is gone."""
-        self._ending = True
+        self._ending.set()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
     def _listen(self) -> None:
-        asyncio.run(self._ask_on())
-
-    async def _ask_on(self) -> None:
-        kept: Connection | None = None
-        while not self._ending:
-            asking = asyncio.create_task(_answered(self._url, kept))
-            for _ in range(TICKS):
-                await asyncio.wait({asking}, timeout=TICK)
-                if asking.done():
-                    break
-            silent = not asking.done()
-            if silent:
-                self._cut_all()
-                _cut(kept) if kept is not None else asking.cancel()
+        kept: abc.PGconn | None = None
+        while not self._ending.wait(BEAT):
             try:
-                kept = await asking
-                self._hangs = False
-            except (psycopg.Error, OSError, asyncio.CancelledError):
-                kept = None
+                kept = _asked(kept or PGconn.connect_start(self._url.encode()))
+            except (psycopg.Error, OSError):
                 # refused is not hanging: who asks is refused as fast as we were
-                self._hangs = silent
-            await asyncio.sleep(BEAT)
+                kept, self._hangs = None, False
+                continue
+            if kept is None and not self._hangs:
+                logger.warning("the database is silent; its connections are cut until it answers")
+                self._cut_all()
+            elif kept is not None and self._hangs:
+                logger.warning("the database answers again")
+                self._hangs = False
         if kept is not None:
-            await kept.close()
+            kept.finish()
 
     def _cut_all(self) -> None:
         """Let the application's loop, which owns its connections, cut them."""
@@ -131,12 +128,37 @@ class Pulse:
             _cut(kept)
 
 
-async def _answered(url: str, kept: Connection | None) -> Connection:
-    """The connection on which the server has just answered: the kept one or a new one."""
-    if kept is None:
-        kept = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
-    await kept.execute("select 1")
-    return kept
+def _asked(server: abc.PGconn) -> abc.PGconn | None:
+    """The connection after an answer to `select 1`, or None, and closed, when the server was silent for too long.
+
+    One that is only begun is made first. Raises psycopg.OperationalError when it is refused or lost.
+    """
+    while server.status != ConnStatus.OK:
+        wants = server.connect_poll()
+        if wants == PollingStatus.FAILED:
+            raise psycopg.OperationalError(server.get_error_message())
+        if wants != PollingStatus.OK and not _moves(server, reading=wants == PollingStatus.READING):
+            server.finish()
+            return None
+    server.send_query(b"select 1")
+    server.flush()
+    answered = False
+    while not answered:
+        if not _moves(server, reading=True):
+            server.finish()
+            return None
+        server.consume_input()
+        while not answered and not server.is_busy():
+            answered = server.get_result() is None
+    return server
+
+
+def _moves(server: abc.PGconn, *, reading: bool) -> bool:
+    """Whether the server sends something, or takes something, in time."""
+    movement = select.poll()
+    movement.register(server.socket, select.POLLIN if reading else select.POLLOUT)
+    # the last look does not wait: it is for what came while this thread was not let run
+    return any(movement.poll(wait) for wait in (*[TICK * 1000] * TICKS, 0))
 
 
 def _cut(connection: Connection) -> None:
