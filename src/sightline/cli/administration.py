@@ -122,7 +122,7 @@ def staff(
     teaches: Annotated[list[UUID] | None, typer.Option("--class", help="Id of a class; may be repeated")] = None,
 ) -> None:
     """Add a member of staff; prints the id. There is no password: they sign in with a link."""
-    if role in {Role.SERVER, Role.LAUNCH}:
+    if role in {Role.SERVER, Role.LAUNCH, Role.DEVELOPER}:
         raise BadInput("a game is no member of staff; make a key with: sightline admin key")
 
     async def act(work: Work, _: Settings) -> str:

@@ -204,8 +204,8 @@ def one_of_several(parent: int, host: str, port: int) -> None:
 def settle_memory() -> None:
     """Keep the garbage collector off what the program is made of, and call it less often than it was made for.
 
-    Measured: a batch of a hundred events makes enough objects to start it, and going through everything that was
-    imported took a third of the time of reading the batch.
+    A batch of some hundred events makes enough objects to start it, and it would go through everything that was
+    imported each time that it looks at the oldest.
     """
     gc.collect()
     gc.freeze()
