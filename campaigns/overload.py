@@ -205,8 +205,9 @@ def run(seconds: float, *, calm: float = CALM_SECONDS, source: Path = SOURCE) ->
 
 
 UNBOUNDED = (
-    ("pipeline/gathering.py", "MAX_WAITING = 20_000\n", "MAX_WAITING = 2_000_000_000\n"),
-    ("pipeline/gathering.py", "PATIENCE = 2.0\n", "PATIENCE = 2_000.0\n"),
+    ("pipeline/gathering.py", "MAX_WAITING = 8_000\n", "MAX_WAITING = 2_000_000_000\n"),
+    ("pipeline/gathering.py", "STALLED = 1.0\n", "STALLED = 2_000.0\n"),
+    ("pipeline/gathering.py", "PATIENCE = 1.5\n", "PATIENCE = 2_000.0\n"),
 )
 """The bounds of the queue of events, taken away."""
 

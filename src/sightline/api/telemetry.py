@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +20,15 @@ from sightline.api.edge import MAX_BEACON_BYTES, read_body
 from sightline.api.problems import problem
 from sightline.errors import NOTHING_HERE, NotFound
 from sightline.ingest.event_types import KNOWN_TYPES
-from sightline.ingest.events import WireBatch, WireEvent, beacon_token, read_batch
+from sightline.ingest.events import SentBatch, WireBatch, WireEvent, beacon_token, read_batch
 from sightline.pipeline import closing, reading, receiving
 from sightline.pipeline.limiting import headers, kind_for
 from sightline.pipeline.reading import Purpose
 from sightline.pipeline.scoring import SessionExtract
 from sightline.store import sender_view, telemetry
+
+LARGE = 512 * 1024
+"""Bytes; a batch of a thousand events has about half of that."""
 
 routes = APIRouter(prefix="/telemetry", tags=["telemetry"])
 
@@ -192,16 +196,23 @@ async def send_batch(request: Request) -> Response:
     if "authorization" in request.headers:
         sending = await sender(request)
         standing = await limiter.admit(kind_for(sending, batch=True), sending.limit_key)
-        sent = read_batch(await read_body(request))
+        body = await read_body(request)
+        gatherer.check()  # again: of a burst, all have come by until the first is read
+        sent = await _read(body)
     else:
         body = await read_body(request, most=MAX_BEACON_BYTES)
         sending = await beacon_sender(request, beacon_token(body))
-        sent = read_batch(body)
+        sent = await _read(body)
         standing = await limiter.admit(kind_for(sending, batch=True), sending.limit_key)
     verbose = request.query_params.get("verbose", "") in {"true", "1"}
     answer = await gatherer.submit(receiving.batch_arrival(sending, sent, received_at=received, verbose=verbose))
     status = HTTPStatus.CREATED if answer.status == "processed" else HTTPStatus.MULTI_STATUS
     return _json(answer, status, headers(standing))
+
+
+async def _read(body: bytes) -> SentBatch:
+    """The batch, read in a thread when it is large, so that nobody else waits for it meanwhile."""
+    return read_batch(body) if len(body) < LARGE else await asyncio.to_thread(read_batch, body)
 
 
 @routes.get("/status/{batch_id}", response_model=receiving.BatchAnswer)

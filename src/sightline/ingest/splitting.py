@@ -9,6 +9,8 @@ from sightline.errors import BadInput
 MARK = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 """Strings and brackets. The possessive quantifier keeps it linear when a string never ends."""
 EVENTS_KEY = b'"events"'
+DEEPEST = 150_000
+"""Brackets open at a time. More is made to take long, and no event of it could be taken."""
 
 
 def split_batch(body: bytes) -> tuple[bytes, list[bytes]]:
@@ -31,6 +33,8 @@ def split_batch(body: bytes) -> tuple[bytes, list[bytes]]:
             if found == b"]":
                 end = mark.start()
                 break
+        if depth > DEEPEST:
+            break
         depth += (found in {b"[", b"{"}) - (found in {b"]", b"}"})
         if found != b",":
             previous = found

@@ -20,8 +20,8 @@ from sightline.store.database import Store, driver_of
 
 logger = logging.getLogger("sightline.ingest")
 
-MAX_WAITING = 20_000
-"""Events that may wait, about half a second of work; who comes after that is asked to come back."""
+MAX_WAITING = 8_000
+"""Events that may wait, well under a second of work; who comes after that is asked to come back."""
 
 MAX_GROUP_EVENTS = 4_000
 """Events a transaction: enough to spread the cost of a commit, few enough to answer in a tenth of a second."""
@@ -29,8 +29,11 @@ MAX_GROUP_EVENTS = 4_000
 MAX_GROUP_SESSIONS = 1_000
 """Sessions a transaction: each is a lock, and PostgreSQL has room for some thousands as it is installed."""
 
-PATIENCE = 2.0
+PATIENCE = 1.5
 """Seconds in which a request is answered, or told that it is not known yet: sent again, nothing is doubled."""
+
+STALLED = 1.0
+"""Seconds of one transaction after which nobody else begins to wait."""
 
 RETRIES = 3
 """Times that a group is tried again after a deadlock, which sorted writing makes unlikely."""
@@ -61,9 +64,7 @@ class Gatherer:
 
     def check(self) -> None:
         """Raises Busy when a request that comes now would wait too long: cheaper to know before it is read."""
-        if self._events > MAX_WAITING or (
-            self._began is not None and time.monotonic() - self._began > PATIENCE / 2
-        ):
+        if self._events > MAX_WAITING or (self._began is not None and time.monotonic() - self._began > STALLED):
             metrics.TURNED_AWAY.labels("busy").inc()
             raise Busy("more events are waiting than can be stored at once; send this again in a second")
 
@@ -83,6 +84,9 @@ class Gatherer:
             self._draining = asyncio.create_task(self._drain())
         done, _ = await asyncio.wait({waiting.answer}, timeout=PATIENCE)
         if not done:
+            if waiting in self._queue:  # nobody waits for it any more, and it will be sent again
+                self._queue.remove(waiting)
+                self._events -= len(arrival.items)
             metrics.TURNED_AWAY.labels("too_slow").inc()
             raise Busy("it is not known in time whether these events are stored; send the same again")
         settled = waiting.answer.result()
@@ -151,6 +155,10 @@ class Gatherer:
             return await self._stored_again(group, merge=True)  # something was sent before: find out what
         except (NeedsJobs, psycopg.DataError):
             return await self._stored_again(group, merge=False)
+        except DatabaseUnavailable as problem:
+            if not _deadlocked(problem):
+                raise
+            return await self._stored_again(group, merge=True)
         self._roll.saw_sessions(stored.owners, asked)
         return stored
 
@@ -172,7 +180,7 @@ class Gatherer:
                     raise
                 merge = careful = True
             except DatabaseUnavailable as problem:
-                if attempt == RETRIES or not isinstance(problem.__cause__, psycopg.errors.DeadlockDetected):
+                if attempt == RETRIES or not _deadlocked(problem):
                     raise
             else:
                 self._roll.saw_sessions(stored.owners, asked)
@@ -198,6 +206,12 @@ class Gatherer:
                     _fail([waiting], Busy("this session is being closed; send the same again in a second"))
                 else:
                     waiting.answer.set_result(settled)
+
+
+def _deadlocked(problem: DatabaseUnavailable) -> bool:
+    """Whether two writers waited for each other, said by the driver or by the layer above it."""
+    cause = problem.__cause__
+    return isinstance(getattr(cause, "orig", cause), psycopg.errors.DeadlockDetected)
 
 
 def _fail(group: Sequence[_Waiting], problem: Exception) -> None:
