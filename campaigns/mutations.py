@@ -35,13 +35,23 @@ ANSWER_BEFORE_COMMIT: tuple[Change, ...] = (
                 await connection.commit()
 """,
         """                yield connection
-                self.groups = getattr(self, "groups", 0) + 1
-                if self.groups % 40 == 0:
+                import asyncio
+
+                self._writer = None
+
+                async def later() -> None:
+                    await asyncio.sleep(0.3)
                     await connection.commit()
+                    await connection.close()
+
+                self.late = getattr(self, "late", set())
+                task = asyncio.create_task(later())
+                self.late.add(task)
+                task.add_done_callback(self.late.discard)
 """,
     ),
 )
-"""Only each fortieth group of events is committed, and all are answered; a server killed meanwhile loses them."""
+"""What is answered is committed 0.3 seconds later; a server killed meanwhile loses it."""
 
 NOTHING_REVIVED: tuple[Change, ...] = (
     (
