@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -82,6 +83,7 @@ class Settings:
         return check_secret(self.secret_key, "SIGHTLINE_SECRET_KEY")
 
 
+@lru_cache(maxsize=4)
 def check_secret(secret: str | None, setting: str) -> str:
     """The secret itself when it may be used. Raises SettingsRefused that names the setting and what to do."""
     how = f'make one with: python3 -c "import secrets; print(secrets.token_hex(32))" and set {setting}'

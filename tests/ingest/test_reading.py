@@ -25,7 +25,7 @@ from sightline.ingest.sessions import session_of
 from sightline.ingest.splitting import split_batch
 from sightline.ingest.times import clock_of, microseconds, moment
 from sightline.ingest.transcripts import Turn, read_transcript
-from sightline.store.event_rows import pack
+from sightline.store.event_rows import owner_of, pack, request_part
 
 NOW = datetime(2026, 3, 9, tzinfo=UTC)
 JSON = st.recursive(
@@ -121,7 +121,7 @@ def test_a_resend_has_the_same_content_hash_whatever_the_key_order_and_zone() ->
 def hashed(event: dict[str, Any]) -> bytes:
     taken = judge_one(msgspec.json.encode(event), clock_of(NOW, None))
     assert isinstance(taken, Taken)
-    return pack(taken, school_id=uuid4(), received_us=0, sent_by=uuid4()).content_hash
+    return pack(taken, owner_of(taken.wire), request_part(uuid4(), 0, uuid4())).content_hash
 
 
 VTT = """WEBVTT

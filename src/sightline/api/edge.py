@@ -8,7 +8,7 @@ import secrets
 import zlib
 from time import perf_counter
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,6 +33,14 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "microphone=(), camera=(), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+ALWAYS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+WITH_OWN_SCRIPT = [
+    (name, OWN_SCRIPT.encode() if name == b"content-security-policy" else value) for name, value in ALWAYS
+]
+OURS = frozenset(name for name, _ in ALWAYS) | {b"x-request-id", b"traceparent"}
+FAILED = 400
+"""Answers from here on are logged also where the others are only counted."""
+
 PERSONAL = "private, no-store"
 """Everything but static files may show a person, so nothing else is kept by a cache."""
 
@@ -56,35 +64,36 @@ class Edge:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
-                asks_for_script = answer.get("Content-Security-Policy") == OWN_SCRIPT
-                for name, value in SECURITY_HEADERS.items():
-                    answer[name] = value
-                if asks_for_script:  # the one other policy there is; whatever else an answer states is replaced
-                    answer["Content-Security-Policy"] = OWN_SCRIPT
-                answer.setdefault("Cache-Control", PERSONAL)
-                answer["X-Request-ID"] = request_id
-                answer["traceparent"] = f"00-{trace_id}-{secrets.token_hex(8)}-01"
+                status.append(message["status"])
+                answer = [pair for pair in message["headers"] if pair[0] not in OURS]
+                # the one other policy there is; whatever else an answer states is replaced
+                asks_for_script = (b"content-security-policy", OWN_SCRIPT.encode()) in message["headers"]
+                answer += WITH_OWN_SCRIPT if asks_for_script else ALWAYS
+                if all(name != b"cache-control" for name, _ in answer):
+                    answer.append((b"cache-control", PERSONAL.encode()))
+                answer.append((b"x-request-id", request_id.encode()))
+                answer.append((b"traceparent", f"00-{trace_id}-{secrets.token_hex(8)}-01".encode()))
+                message["headers"] = answer
             await send(message)
 
         began = perf_counter()
         status: list[int] = []
-
-        async def send_and_note(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                status.append(message["status"])
-            await send_with_headers(message)
-
         try:
-            await self.app(scope, receive, send_and_note)
+            await self.app(scope, receive, send_with_headers)
         finally:
-            # ids are cut out and the query is left out: a log must not say who looked at whom
+            if not (scope.get("counted") and status and status[0] < FAILED):
+                self._log(scope, status, perf_counter() - began, trace_id, request_id)
+
+    @staticmethod
+    def _log(scope: Scope, status: list[int], seconds: float, trace_id: str, request_id: str) -> None:
+        """One line: ids are cut out and the query is left out, as a log must not say who looked at whom."""
+        if logger.isEnabledFor(logging.INFO):
             logger.info(
                 "%s %s %s %.0f ms trace=%s request=%s",
                 scope["method"],
                 UNPRINTABLE.sub("?", ID.sub("{id}", scope["path"]))[:200],
                 status[0] if status else "none",
-                (perf_counter() - began) * 1000,
+                seconds * 1000,
                 trace_id,
                 request_id,
             )

@@ -84,6 +84,7 @@ class _Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        scope["counted"] = True  # /metrics counts what goes through here: a line in the log only for what fails
         try:
             answer = await self.handler(request)
         except SightlineError as error:

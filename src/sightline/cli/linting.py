@@ -26,7 +26,7 @@ from sightline.errors import BadInput
 from sightline.ingest.event_types import CATALOG, KNOWN_TYPES, fields_of
 from sightline.ingest.events import Reject, WireEvent, judge_one
 from sightline.ingest.times import clock_of
-from sightline.store.event_rows import content_hash, content_of
+from sightline.store.event_rows import content_hash, content_of, owner_of
 
 GZIP_BEGINS = b"\x1f\x8b"
 MAX_UNKNOWN_TYPES = 1_000
@@ -114,7 +114,7 @@ class Linter:
                 "an earlier line has this session for another student (use a new session id for each student)",
             )
             return
-        said = content_hash(content_of(taken))[:8]
+        said = content_hash(content_of(taken, owner_of(event)))[:8]
         before = self._said.get(event.event_id.bytes)
         if before == said:
             self.sent_again += 1

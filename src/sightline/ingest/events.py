@@ -15,7 +15,7 @@ import msgspec
 from sightline.domain.records import Event
 from sightline.errors import BadInput, TooLarge
 from sightline.ingest.event_types import check_data
-from sightline.ingest.personal import is_personal
+from sightline.ingest.personal import harmless, is_personal
 from sightline.ingest.splitting import split_batch
 from sightline.ingest.times import EARLIEST_US, FUTURE_US, Clock, clock_of, microseconds, moment
 from sightline.ingest.unreadable import UNREADABLE, explained, stated_id, why
@@ -205,17 +205,18 @@ def read_event(raw: bytes, *, received_at: datetime, sent_at: datetime | None) -
 
 
 def _refused(wire: WireEvent, data: bytes) -> tuple[str, str, str] | None:
-    if wire.event_type.endswith("\n"):  # a pattern's $ lets one pass
+    if wire.event_type[-1] == "\n":  # a pattern's $ lets one pass
         return "invalid_name", "/event_type", "use lower-case letters, digits and underscores, 100 at most"
     if len(data) > MAX_DATA_BYTES:
         return "data_too_large", "/data", f"data has {len(data)} bytes and {MAX_DATA_BYTES} is the most"
-    if b"\\u0000" in data or _nul_outside(wire):
+    labelled = wire.mission_id is not None or wire.game_version is not None
+    if b"\\u0000" in data or (labelled and _nul_outside(wire)):
         found = _has_nul(wire, data)
         if found is not None:
             return "nul_character", found, "remove the NUL character from the text"
     nested = False
     for key, value in wire.data.items():
-        if is_personal(key):
+        if key not in harmless and is_personal(key):
             return _personal(f"/data/{_escaped(key)}")
         nested = nested or type(value) in _CONTAINERS
     if nested and (below := _refused_below(wire.data)) is not None:

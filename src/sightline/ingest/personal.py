@@ -32,12 +32,13 @@ _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 KEPT_KEYS = 20_000
 """Most keys that are remembered as harmless; games have some hundreds, an attacker any number."""
 
-_harmless: set[str] = set()
+harmless: set[str] = set()
+"""Keys that were found to name nobody."""
 
 
 def is_personal(key: str) -> bool:
     """A key named like a name, an e-mail, a phone, an address or a birth date, in any spelling."""
-    if key in _harmless:
+    if key in harmless:
         return False
     tokens = [t.lower() for t in _TOKEN.findall(key)]
     personal = (
@@ -45,6 +46,6 @@ def is_personal(key: str) -> bool:
         or any(token in PERSONAL_TOKENS for token in tokens)
         or any(a in PERSON_BEFORE_NAME and b == "name" for a, b in pairwise(tokens))
     )
-    if not personal and len(_harmless) < KEPT_KEYS:
-        _harmless.add(key)
+    if not personal and len(harmless) < KEPT_KEYS:
+        harmless.add(key)
     return personal

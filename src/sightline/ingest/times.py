@@ -26,7 +26,8 @@ _TOLERANCE_US = CLOCK_TOLERANCE // timedelta(microseconds=1)
 
 def microseconds(at: datetime) -> int:
     """Microseconds since 1970 UTC of an aware time; at the ends of the calendar, the end itself."""
-    return min(max(_exact(at), _FIRST_US), _LAST_US)
+    us = _exact(at)
+    return us if _FIRST_US <= us <= _LAST_US else min(max(us, _FIRST_US), _LAST_US)
 
 
 def moment(us: int) -> datetime:

@@ -20,7 +20,7 @@ from sightline.pipeline.senders import Sender
 from sightline.store import arrivals
 from sightline.store.arrivals import KeptBatch, Key, RefusedEvent
 from sightline.store.database import Driver, Work
-from sightline.store.event_rows import EventRow, pack
+from sightline.store.event_rows import EventRow, owner_of, pack, request_part
 
 UNKNOWN_STUDENT = (
     "unknown_student",
@@ -94,25 +94,25 @@ def arrival(
 ) -> Arrival:
     """Judge and pack the events of a request. One without an envelope has no `sent_at`: its time stands."""
     clock = clock_of(received_at, None if envelope is None else envelope.sent_at)
+    request = request_part(sender.school_id, clock.received_us, sender.credential_id)
     items: list[EventRow | Reject] = []
     owners: dict[tuple[UUID, UUID], None] = {}
-    session = student = None
+    session = student = -1  # as numbers: comparing those is what a loop over all events can afford
+    owner = b""
     for event in events:
         taken = judge_one(event, clock)
         if isinstance(taken, Reject):
             items.append(taken)
             continue
         wire = taken.wire
-        if wire.session_id != session or wire.student_id != student:
-            session, student = wire.session_id, wire.student_id
-            if sender.student_id is not None and student != sender.student_id:
+        if wire.session_id.int != session or wire.student_id.int != student:
+            if sender.student_id is not None and wire.student_id != sender.student_id:
                 items.append(Reject(str(wire.event_id), *NOT_OF_LAUNCH))
-                session = student = None
                 continue
-            owners[session, student] = None
-        items.append(
-            pack(taken, school_id=sender.school_id, received_us=clock.received_us, sent_by=sender.credential_id)
-        )
+            session, student = wire.session_id.int, wire.student_id.int
+            owner = owner_of(wire)
+            owners[wire.session_id, wire.student_id] = None
+        items.append(pack(taken, owner, request))
     return Arrival(sender, items, tuple(owners), received_at, envelope, verbose)
 
 
@@ -341,13 +341,10 @@ def _late(
 def count(one: Arrival, settled: Settled, seconds: float) -> None:
     """Count an answered request, and each of its events by type and by what became of it."""
     metrics.SECONDS.observe(seconds)
-    types = (
-        item.event_type if isinstance(item, EventRow) and item.event_type in KNOWN_TYPES else metrics.OTHER
-        for item in one.items
-    )
-    statuses = ("created" if fate is None else fate.status for fate in settled.fates)
+    types = [getattr(item, "event_type", metrics.OTHER) for item in one.items]
+    statuses = ["created" if fate is None else fate.status for fate in settled.fates]
     for (event_type, status), n in Counter(zip(types, statuses, strict=True)).items():
-        metrics.EVENTS.labels(event_type, status).inc(n)
+        metrics.EVENTS.labels(event_type if event_type in KNOWN_TYPES else metrics.OTHER, status).inc(n)
     metrics.DUPLICATES.inc(settled.answer.counts["duplicate"])
     for code, n in Counter(r.code for r in settled.answer.results if r.status in REFUSED).items():
         metrics.REJECTS.labels(code or metrics.OTHER).inc(n)

@@ -10,24 +10,28 @@ from uuid import UUID
 
 import msgspec
 
-from sightline.ingest.events import Taken
+from sightline.ingest.events import Taken, WireEvent
 
 COLUMNS: Final = (
     "event_id, student_id, session_id, event_type, stated_at, sequence, mission_id, game_version, data, "
-    "school_id, occurred_at, received_at, sent_by, content_hash"
+    "content_hash, occurred_at, school_id, received_at, sent_by"
 )
-"""Order of a packed row: the id, what the sender said (this is hashed), what the server knows."""
+"""Order of a packed row: the id, what the sender said (this is hashed), what the server knows of each event, and
+what it knows of the request, which is packed once."""
 
 _EPOCH_US = 946_684_800_000_000
 """PostgreSQL counts time from 2000; microseconds from 1970 to then."""
 
 _HEAD = struct.Struct(">hi16s")
 _OWNER = struct.Struct(">i16si16s")
-_NUMBER = struct.Struct(">iq")
+_STATED = struct.Struct(">iq")
+_NUMBERED = struct.Struct(">iqiq")
 _LENGTH = struct.Struct(">i")
 _JSONB = struct.Struct(">ib")
-_TAIL = struct.Struct(">i16siqiqi16si32s")
+_FOUND = struct.Struct(">i32siq")
+_REQUEST = struct.Struct(">i16siqi16s")
 _NULL = _LENGTH.pack(-1)
+_NO_LABELS = _NULL + _NULL
 
 SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = struct.pack(">h", -1)
@@ -50,21 +54,32 @@ def _text(value: str) -> bytes:
     return _LENGTH.pack(len(encoded)) + encoded
 
 
-def content_of(taken: Taken) -> bytes:
+def owner_of(wire: WireEvent) -> bytes:
+    """Whose event it is, as two columns; the same for many events of a request."""
+    return _OWNER.pack(16, wire.student_id.bytes, 16, wire.session_id.bytes)
+
+
+def request_part(school_id: UUID, received_us: int, sent_by: UUID) -> bytes:
+    """The last columns, which are the same for all events of a request."""
+    return _REQUEST.pack(16, school_id.bytes, 8, received_us - _EPOCH_US, 16, sent_by.bytes)
+
+
+def content_of(taken: Taken, owner: bytes) -> bytes:
     """What the sender said of an event, as the columns of a row: the same for the same, however it is written."""
     said, data = taken.wire, taken.data
-    return b"".join(
-        (
-            _OWNER.pack(16, said.student_id.bytes, 16, said.session_id.bytes),
-            _text(said.event_type),
-            _NUMBER.pack(8, taken.stated_us - _EPOCH_US),
-            _NULL if said.sequence is None else _NUMBER.pack(8, said.sequence),
-            _NULL if said.mission_id is None else _text(said.mission_id),
-            _NULL if said.game_version is None else _text(said.game_version),
-            _JSONB.pack(len(data) + 1, 1),
-            data,
-        )
+    stated = taken.stated_us - _EPOCH_US
+    number = said.sequence
+    numbered = _STATED.pack(8, stated) + _NULL if number is None else _NUMBERED.pack(8, stated, 8, number)
+    labels = (
+        _NO_LABELS
+        if said.mission_id is None and said.game_version is None
+        else _label(said.mission_id) + _label(said.game_version)
     )
+    return b"".join((owner, _text(said.event_type), numbered, labels, _JSONB.pack(len(data) + 1, 1), data))
+
+
+def _label(value: str | None) -> bytes:
+    return _NULL if value is None else _text(value)
 
 
 def content_hash(content: bytes) -> bytes:
@@ -72,20 +87,13 @@ def content_hash(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
 
 
-def pack(taken: Taken, *, school_id: UUID, received_us: int, sent_by: UUID) -> EventRow:
-    """One row, ready to be copied."""
-    said, content = taken.wire, content_of(taken)
+def pack(taken: Taken, owner: bytes, request: bytes) -> EventRow:
+    """One row, ready to be copied, from the event, `owner_of` it and `request_part`."""
+    said, content = taken.wire, content_of(taken, owner)
     said_hash = content_hash(content)
-    packed = b"".join(
-        (
-            _HEAD.pack(14, 16, said.event_id.bytes),
-            content,
-            _TAIL.pack(
-                *(16, school_id.bytes, 8, taken.occurred_us - _EPOCH_US),
-                *(8, received_us - _EPOCH_US, 16, sent_by.bytes, 32, said_hash),
-            ),
-        )
-    )
+    head = _HEAD.pack(14, 16, said.event_id.int.to_bytes(16))
+    found = _FOUND.pack(32, said_hash, 8, taken.occurred_us - _EPOCH_US)
+    packed = b"".join((head, content, found, request))
     return EventRow(said.event_id, said.student_id, said.session_id, said.event_type, said_hash, packed)
 
 
