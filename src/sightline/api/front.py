@@ -43,8 +43,6 @@ def application(store: Store, settings: Settings, pages: Pages | None = None) ->
     opened = open_doors(store, settings)
     served = api(store, settings, opened)
     routes: list[BaseRoute] = [
-        Route("/api/v1/telemetry/batch", _Door(telemetry.send_batch), methods=["POST"]),
-        Route("/api/v1/telemetry/events", _Door(telemetry.send_event), methods=["POST"]),
         Route("/logger/log.php", _Door(game_logger.log), methods=["POST"]),
         Route("/metrics", _Door(numbers)),
         *health_routes(store),
@@ -52,7 +50,11 @@ def application(store: Store, settings: Settings, pages: Pages | None = None) ->
     ]
     if pages is not None:
         routes.append(Mount("/", pages(opened, served.openapi())))
-    made = entrance(routes, settings)
+    busiest = {
+        "/api/v1/telemetry/batch": _Door(telemetry.send_batch),
+        "/api/v1/telemetry/events": _Door(telemetry.send_event),
+    }
+    made = entrance(routes, settings, busiest)
     made.state.doors = opened
     made.router.lifespan_context = lambda _: _held(opened)
     return made

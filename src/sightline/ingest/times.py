@@ -12,21 +12,17 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _exact(at: datetime) -> int:
-    past = at - _EPOCH
-    return (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
-
-
-_FIRST_US = _exact(datetime(MINYEAR, 1, 1, tzinfo=UTC))
-_LAST_US = _exact(datetime(MAXYEAR, 12, 31, tzinfo=UTC))
-EARLIEST_US = _exact(EARLIEST)
+_FIRST_US = (datetime(MINYEAR, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_LAST_US = (datetime(MAXYEAR, 12, 31, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+EARLIEST_US = (EARLIEST - _EPOCH) // timedelta(microseconds=1)
 FUTURE_US = FUTURE_TOLERANCE // timedelta(microseconds=1)
 _TOLERANCE_US = CLOCK_TOLERANCE // timedelta(microseconds=1)
 
 
 def microseconds(at: datetime) -> int:
     """Microseconds since 1970 UTC of an aware time; at the ends of the calendar, the end itself."""
-    us = _exact(at)
+    past = at - _EPOCH
+    us = (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
     return us if _FIRST_US <= us <= _LAST_US else min(max(us, _FIRST_US), _LAST_US)
 
 

@@ -345,6 +345,8 @@ def count(one: Arrival, settled: Settled, seconds: float) -> None:
     statuses = ["created" if fate is None else fate.status for fate in settled.fates]
     for (event_type, status), n in Counter(zip(types, statuses, strict=True)).items():
         metrics.EVENTS.labels(event_type if event_type in KNOWN_TYPES else metrics.OTHER, status).inc(n)
+    if settled.answer.counts["created"] == len(one.items):
+        return
     metrics.DUPLICATES.inc(settled.answer.counts["duplicate"])
     for code, n in Counter(r.code for r in settled.answer.results if r.status in REFUSED).items():
         metrics.REJECTS.labels(code or metrics.OTHER).inc(n)

@@ -28,19 +28,25 @@ KNOWN_STUDENTS: LiteralString = """
     where (school_id, student_id) in (select * from unnest(%s::uuid[], %s::uuid[]))
 """
 
-OPEN_SESSIONS: LiteralString = """
-    insert into sessions (school_id, session_id, student_id, first_seen_at)
-    select * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[])
-    on conflict do nothing
+SITTINGS: LiteralString = """
+    with named as (
+        select * from unnest(%s::uuid[], %s::uuid[], %s::uuid[]) as named (school_id, session_id, student_id)
+    ), made as (
+        insert into sessions (school_id, session_id, student_id, first_seen_at)
+        select school_id, session_id, student_id, %s from named where student_id is not null
+        on conflict do nothing
+        returning school_id, session_id, student_id
+    )
+    select named.school_id, named.session_id, coalesce(made.student_id, sessions.student_id),
+           closures.session_id is not null
+    from named
+    left join made using (school_id, session_id)
+    left join sessions using (school_id, session_id)
+    left join closures using (school_id, session_id)
 """
 
 OWNERS: LiteralString = """
     select school_id, session_id, student_id from sessions
-    where (school_id, session_id) in (select * from unnest(%s::uuid[], %s::uuid[]))
-"""
-
-CLOSED: LiteralString = """
-    select school_id, session_id from closures
     where (school_id, session_id) in (select * from unnest(%s::uuid[], %s::uuid[]))
 """
 
@@ -117,7 +123,7 @@ class Grounds:
     """What a group stands on until its transaction ends: sessions are held, so nobody closes one meanwhile.
 
     busy: sessions that somebody holds alone, for closing or extracting; who waits for them does so apart.
-    owners: whose the sessions are that were asked about. closed: those that are closed.
+    owners: whose the sessions are, those that were claimed all of them. closed: those that are closed.
     """
 
     busy: set[Key]
@@ -133,20 +139,18 @@ async def take_grounds(
     One exchange with the server: a wait costs more than what is asked.
     """
     by_key = {lock_key(*session): session for session in sessions}
-    claimed = sorted(claims)
-    owners = None
+    ordered = sorted(sessions)
+    claimed = [claims.get(session) for session in ordered]
     async with driver.pipeline():
         held = await driver.execute(TRY_HOLD, [sorted(by_key)])
-        closed = await driver.execute(CLOSED, _two(sessions))
-        if claimed:
-            students = [claims[session] for session in claimed]
-            await driver.execute(OPEN_SESSIONS, (*_two(claimed), students, [at] * len(claimed)))
-            owners = await driver.execute(OWNERS, _two(claimed))
-    return Grounds(
-        busy={by_key[key] for key, got in await held.fetchall() if not got},
-        owners={} if owners is None else {(row[0], row[1]): row[2] for row in await owners.fetchall()},
-        closed={(row[0], row[1]) for row in await closed.fetchall()},
-    )
+        found = await driver.execute(SITTINGS, (*_two(ordered), claimed, at))
+    busy = {by_key[key] for key, got in await held.fetchall() if not got}
+    sittings = await found.fetchall()
+    owners = {(row[0], row[1]): row[2] for row in sittings if row[2] is not None}
+    unseen = [session for session in claims if session not in owners]
+    if unseen:  # made by another writer after our statement had begun
+        owners |= {(row[0], row[1]): row[2] for row in await _rows(driver, OWNERS, *_two(unseen))}
+    return Grounds(busy, owners, closed={(row[0], row[1]) for row in sittings if row[3]})
 
 
 async def wait_for_sessions(driver: Driver, school_id: UUID, sessions: Sequence[UUID]) -> None:

@@ -90,7 +90,7 @@ def content_hash(content: bytes) -> bytes:
 def pack(taken: Taken, owner: bytes, request: bytes) -> EventRow:
     """One row, ready to be copied, from the event, `owner_of` it and `request_part`."""
     said, content = taken.wire, content_of(taken, owner)
-    said_hash = content_hash(content)
+    said_hash = hashlib.sha256(content).digest()
     head = _HEAD.pack(14, 16, said.event_id.int.to_bytes(16))
     found = _FOUND.pack(32, said_hash, 8, taken.occurred_us - _EPOCH_US)
     packed = b"".join((head, content, found, request))
