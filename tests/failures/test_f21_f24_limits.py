@@ -63,7 +63,7 @@ async def test_f21_a_class_behind_one_address_at_full_pace_is_not_limited_and_on
     school: httpx.AsyncClient, store: Store, town: Town
 ) -> None:
     students = await a_class(store, town, 30)
-    tokens = await asyncio.gather(*(launched(school, town, student) for student in students))
+    tokens = [await launched(school, town, student) for student in students]
     playing = list(zip(students, tokens, strict=True))
     for n in range(1, BATCHES + 1):
         answers = await asyncio.gather(
