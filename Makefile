@@ -71,8 +71,9 @@ types: $(VENV)/.dev ## Types only
 imports: $(VENV)/.dev ## Import contracts only
 	$(BIN)/lint-imports --no-logo
 
-docs: $(VENV)/.dev ## Write the docs that are made from the code (indicators, API)
+docs: $(VENV)/.dev ## Write the docs that are made from the code (indicators, event types, API, published games)
 	$(BIN)/python scripts/generate_docs.py
+	$(BIN)/python scripts/opengamedata_page.py
 
 screenshots: $(VENV)/.dev browser ## Take the screenshots of README and docs from a fresh sandbox
 	$(BIN)/python scripts/screenshots.py

@@ -37,6 +37,10 @@ from sightline.web.app import app as pages
 GC_OBJECTS = 50_000
 """New objects between two looks of the garbage collector; events of a few hundred requests."""
 
+STANDS_BACK = 10
+"""How far the worker lets servers on the same machine go first: for a page or an answer a person or a game waits,
+and for a job nobody."""
+
 MOST_PROCESSES = 16
 
 ONE = (
@@ -217,6 +221,8 @@ def worker() -> None:
     settings = read_settings(os.environ)
     settings.checked_secret()
     _log()
+    if hasattr(os, "nice"):
+        os.nice(STANDS_BACK)
     with database_of(settings) as url:
         asyncio.run(_work(Store(url)))
 

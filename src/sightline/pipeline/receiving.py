@@ -166,7 +166,8 @@ async def store_group(
     new = {session: student for session, student in claims.items() if session not in remembered}
     grounds = await arrivals.take_grounds(driver, list(sittings), new, group[0].received_at)
     owners = remembered | grounds.owners
-    here = [a for a in group if not any((a.sender.school_id, session) in grounds.busy for session, _ in a.owners)]
+    apart = [any((a.sender.school_id, session) in grounds.busy for session, _ in a.owners) for a in group]
+    here = [a for a, alone in zip(group, apart, strict=True) if not alone]
     judged = [_owned(a, known, owners) for a in here]
     if careful:
         judged = [await _storable(driver, items) for items in judged]
@@ -179,8 +180,8 @@ async def store_group(
             await jobs.ask_extraction(work, school, session)  # late events reopen nothing: a job recomputes
     answers = [_answer(*settled) for settled in zip(here, judged, fates, strict=True)]
     await arrivals.keep(driver, _kept(here, answers), _refused(here, fates))
-    settled = {id(a): Settled(*done) for a, done in zip(here, zip(answers, fates, strict=True), strict=True)}
-    return Stored([settled.get(id(a)) for a in group], owners)
+    settled = iter([Settled(*done) for done in zip(answers, fates, strict=True)])
+    return Stored([None if alone else next(settled) for alone in apart], owners)
 
 
 async def _students(driver: Driver, group: Sequence[Arrival], roll: Roll) -> set[Key]:
