@@ -8,7 +8,7 @@ PORT ?= 8460
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: simulated docs help demo demo-stop justhink test check format lint types imports screenshots walkthrough bench lock browser redis
+.PHONY: simulated docs help demo demo-stop justhink test check format lint types imports screenshots walkthrough bench bench-ingest campaigns lock browser redis
 
 help: ## Print the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -81,11 +81,17 @@ screenshots: $(VENV)/.dev browser ## Take the screenshots of README and docs fro
 walkthrough: $(VENV)/.dev ## Compare observables with the hand counts in docs/walkthrough
 	$(BIN)/python scripts/compare_by_hand.py $(DATA)/justhink
 
-bench: $(VENV)/.dev ## Measure the way through on this machine; prints the tables of docs/performance.md
+bench: $(VENV)/.dev ## Measure the way through on this machine: start, closing, pages, memory
 	$(BIN)/python bench/way_through.py
+
+bench-ingest: $(VENV)/.dev ## Measure ingest beside plain COPY and a row-by-row design
+	$(BIN)/python bench/ingest.py
 
 simulated: $(VENV)/.dev ## Compare estimates with the known skills of simulated students; prints a table
 	$(BIN)/python bench/simulated_school.py
+
+campaigns: ## List the campaigns that prove promises by breaking things (make campaign-NAME CAMPAIGN=--write)
+	@ls campaigns | grep -E '^(crash|jobs|poison|offline|outage|disk|overload)\.py$$' | sed 's/\.py$$//; s/^/  make campaign-/'
 
 campaign-%: $(VENV)/.dev
 	$(BIN)/python -m campaigns.$* $(CAMPAIGN)

@@ -1,4 +1,4 @@
-"""Measure the way through on this machine: start, ingest against COPY, closing, pages, footprint.
+"""Measure the way through on this machine: start, closing, pages, footprint. Ingest is in ingest.py.
 
     python bench/way_through.py
 
@@ -8,7 +8,6 @@ Everything runs on a sandbox of its own in a temporary folder; speeds are ratios
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
 import re
@@ -24,87 +23,22 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
-import msgspec
 import psutil
-import psycopg
 
 from sightline.demo.connection import Connection, server_key
 from sightline.demo.stack import Sandbox, start, stop
 from sightline.store import people
 from sightline.store.people import School, Student
 
-BATCH, BATCHES, CLIENTS, STUDENTS = 100, 160, 8, 100
+STUDENTS = 100
+CLOSED = 60
+"""Sessions that are closed one after another, while the worker scores what they change."""
 
 
 def a_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def batches(students: list[UUID]) -> list[bytes]:
-    """Bodies of BATCH events each, all of one session, about 280 bytes an event."""
-    now = datetime.now(UTC)
-    made = []
-    for n in range(BATCHES):
-        student, session = students[n % len(students)], uuid4()
-        events = [
-            {
-                "event_id": str(uuid4()),
-                "student_id": str(student),
-                "session_id": str(session),
-                "event_type": "choice_made",
-                "timestamp": (now - timedelta(seconds=BATCH - i)).isoformat(),
-                "sequence": i,
-                "data": {"task": f"bridge {i % 7}", "choice": "beam", "takes_perspective": i % 3 == 0},
-            }
-            for i in range(BATCH)
-        ]
-        made.append(
-            msgspec.json.encode(
-                {"batch_id": str(uuid4()), "client_version": "bench", "sent_at": now.isoformat(), "events": events}
-            )
-        )
-    return made
-
-
-async def ingest(url: str, key: str, bodies: list[bytes]) -> tuple[float, list[float]]:
-    """Events a second over HTTP with CLIENTS clients, and the latency of each batch in ms."""
-    waiting = list(bodies)
-    latencies: list[float] = []
-
-    async def client() -> None:
-        async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
-            while waiting:
-                body = waiting.pop()
-                began = time.perf_counter()
-                answer = await http.post("/api/v1/telemetry/batch", content=body)
-                latencies.append((time.perf_counter() - began) * 1000)
-                if answer.json()["counts"]["created"] != BATCH:
-                    raise SystemExit(f"a batch was not stored: {answer.text[:300]}")
-
-    began = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(CLIENTS)))
-    return len(bodies) * BATCH / (time.perf_counter() - began), latencies
-
-
-def copy_beside(database_url: str, school_id: UUID) -> float:
-    """Rows a second of plain COPY of the school's stored rows into a table made like events, one connection."""
-    with psycopg.connect(database_url) as connection:
-        connection.execute("create table copied (like events including all)")
-        stored = connection.execute("select * from events where school_id = %s", (school_id,)).fetchall()
-        names = [column.name for column in connection.execute("select * from events limit 0").description or []]
-        place = names.index("data")
-        rows = [(*r[:place], json.dumps(r[place]), *r[place + 1 :]) for r in stored]
-        connection.commit()
-        began = time.perf_counter()
-        with connection.cursor().copy("copy copied from stdin") as copy:
-            for row in rows:
-                copy.write_row(row)
-        connection.commit()
-        speed = len(rows) / (time.perf_counter() - began)
-        connection.execute("drop table copied")
-    return speed
 
 
 async def timed(times: int, act: Callable[[], Awaitable[httpx.Response]]) -> list[float]:
@@ -136,25 +70,6 @@ async def measure(sandbox: Sandbox) -> None:
             await people.add_class(work, school_id, class_id, "Bench")
             await people.add_students(work, school_id, class_id, [Student(s, f"S {s}") for s in students])
         key = await server_key(store, connection, school_id, "bench")
-    await ingest(sandbox.url, key, batches(students)[:16])
-    over_http, latencies = await ingest(sandbox.url, key, batches(students))
-    copied = await asyncio.to_thread(copy_beside, sandbox.database_url, school_id)
-    row(
-        f"ingest over HTTP, {BATCH} a batch, {CLIENTS} clients, one server process",
-        f"{over_http:,.0f} events/s",
-        "-",
-    )
-    row("plain COPY of the same rows into a table made alike, from Python", f"{copied:,.0f} rows/s", "-")
-    row(
-        "ratio of the two (P1)",
-        f"{over_http / copied:.2f}",
-        "at least 0.6, with the group commit of a later release",
-    )
-    row(
-        f"latency of a batch at full load with {CLIENTS} clients",
-        quantiles(latencies),
-        "P2 is at half load: p95 < 100 ms",
-    )
     await closing(sandbox.url, key, students[0])
 
 
@@ -163,7 +78,7 @@ async def closing(url: str, key: str, student: UUID) -> None:
     steps = ["task_start", "failure", "retry", "task_complete", "choice_made"]
     async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
         found = []
-        for _ in range(20):
+        for _ in range(CLOSED):
             session, now = str(uuid4()), datetime.now(UTC)
             events = [
                 {
