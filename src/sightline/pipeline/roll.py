@@ -11,7 +11,7 @@ from sightline.store.arrivals import Key
 FRESH = 5.0
 """Seconds for which a yes is believed; a student who was removed is refused after that at the latest."""
 
-MOST = 100_000
+MOST = 10_000
 """Entries of each kind; when there are more, all are forgotten and asked for again."""
 
 
