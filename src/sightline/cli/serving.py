@@ -23,6 +23,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from sightline import metrics
 from sightline.api.front import application
+from sightline.api.one_write import OneWrite
 from sightline.errors import BadInput, SettingsRefused
 from sightline.pipeline.cards import measurement_card, talk_act_card
 from sightline.pipeline.jobs import ask_again
@@ -36,6 +37,10 @@ from sightline.web.app import app as pages
 
 GC_OBJECTS = 50_000
 """New objects between two looks of the garbage collector; events of a few hundred requests."""
+
+TURN = 0.0005
+"""Seconds that one thread keeps the interpreter while another wants it. With ten times that, which is the default,
+the database waits for its writer half of the time."""
 
 STANDS_BACK = 10
 """How far the worker lets servers on the same machine go first: for a page or an answer a person or a game waits,
@@ -105,6 +110,7 @@ def serve(
     with database_of(settings) as url:
         if processes == 1:
             settle_memory()
+            take_turns()
             uvicorn.Server(_config(compose(Store(url), settings), host, port)).run()
         else:
             _serve_together(url, host, port, processes)
@@ -117,6 +123,7 @@ def _config(app: Starlette, host: str, port: int) -> uvicorn.Config:
         port=port,
         access_log=False,  # it would write query strings, which hold tokens; the edge logs without them
         log_config=None,
+        http=OneWrite,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
     )
@@ -202,6 +209,7 @@ def one_of_several(parent: int, host: str, port: int) -> None:
         raise SettingsRefused("a server process among several needs SIGHTLINE_DATABASE_URL from the one above it")
     config = _config(compose(Store(settings.database_url), settings), host, port)
     settle_memory()
+    take_turns()
     uvicorn.Server(config).run(sockets=[_bound(host, port, shared=True)])
 
 
@@ -214,6 +222,11 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_OBJECTS, 20, 50)
+
+
+def take_turns() -> None:
+    """Let the writer of events have the interpreter soon after the database has answered it."""
+    sys.setswitchinterval(TURN)
 
 
 def worker() -> None:

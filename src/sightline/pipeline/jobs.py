@@ -9,8 +9,8 @@ import procrastinate
 
 from sightline.features.catalog import CATALOG_VERSION
 from sightline.store import evidence, sender_view, telemetry
-from sightline.store.database import Store, Work
-from sightline.store.jobs import QUEUE, defer, jobs_app, revive_lost
+from sightline.store.database import Driver, Store, Work
+from sightline.store.jobs import QUEUE, defer, defer_here, jobs_app, revive_lost
 
 SETTLE = timedelta(seconds=2)
 """A school is scored this long after the first change, so that a class that sends at once is scored once."""
@@ -26,9 +26,10 @@ async def ask_rescore(work: Work, school_id: UUID, now: datetime) -> None:
     await defer(work, "rescore", {"school_id": str(school_id)}, once=f"rescore/{school_id}", at=now + SETTLE)
 
 
-async def ask_extraction(work: Work, school_id: UUID, session_id: UUID) -> None:
-    await defer(
-        work,
+def ask_extraction(driver: Driver, school_id: UUID, session_id: UUID) -> None:
+    """Late events reopen nothing: a job recomputes."""
+    defer_here(
+        driver,
         "extract",
         {"school_id": str(school_id), "session_id": str(session_id)},
         once=f"extract/{school_id}/{session_id}",

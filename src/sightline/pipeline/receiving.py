@@ -18,9 +18,10 @@ from sightline.pipeline import jobs
 from sightline.pipeline.roll import Roll
 from sightline.pipeline.senders import Sender
 from sightline.store import arrivals
-from sightline.store.arrivals import KeptBatch, Key, RefusedEvent
-from sightline.store.database import Driver, Work
+from sightline.store.arrivals import KeptBatch, Key, RefusedEvent, batch_rows, event_rows, refused_rows_of
+from sightline.store.database import Driver
 from sightline.store.event_rows import EventRow, owner_of, pack, request_part
+from sightline.store.exchange import Exchange
 
 UNKNOWN_STUDENT = (
     "unknown_student",
@@ -140,58 +141,78 @@ class Stored:
     owners: Mapping[Key, UUID]
 
 
-class NeedsJobs(Exception):
-    """Late events came for a closed session: jobs are asked for in the same transaction, which needs `work`."""
+class LongWay(Exception):
+    """A group is not only new events for sessions that nobody closes: it takes more than one exchange."""
 
 
-async def store_group(
-    driver: Driver,
-    group: Sequence[Arrival],
-    roll: Roll,
-    *,
-    merge: bool,
-    careful: bool = False,
-    work: Work | None = None,
+def store_new(driver: Driver, group: Sequence[Arrival], roll: Roll) -> Stored:
+    """Store a group in one exchange with the database, as most can be; commits.
+
+    Raises LongWay, psycopg.errors.UniqueViolation or psycopg.DataError, storing nothing, for any other group.
+    """
+    known = _students(driver, group, roll)
+    rows = [item for one in group for item in one.items if isinstance(item, EventRow)]
+    if len({row.event_id.int for row in rows}) != len(rows):
+        raise LongWay
+    fates: list[list[Fate]] = [[_created_or_rejected(item) for item in one.items] for one in group]
+    answers = [_answer(*settled) for settled in zip(group, [one.items for one in group], fates, strict=True)]
+    refused = refused_rows_of(_refused(group, fates))
+    sittings, new, owners = _sittings(group, known, roll)
+    with Exchange(driver) as exchange:
+        grounds = exchange.ask(sittings, new, group[0].received_at, with_rejects=bool(refused))
+        owners |= grounds.owners
+        if grounds.busy or grounds.closed or any(_owned(one, known, owners) is not one.items for one in group):
+            raise LongWay
+        streams = [event_rows(rows), *([refused] if refused else []), batch_rows(_kept(group, answers))]
+        exchange.write(*streams)
+    return Stored([Settled(*done) for done in zip(answers, fates, strict=True)], owners)
+
+
+def store_group(
+    driver: Driver, group: Sequence[Arrival], roll: Roll, *, merge: bool, careful: bool = False
 ) -> Stored:
     """Store the events of several requests in one transaction, and what became of each.
 
     Without `merge` all events must be new: psycopg.errors.UniqueViolation says that one was not, and nothing is
-    stored. `careful` finds out which rows the database refuses, one by one. Raises NeedsJobs without `work` (the
-    same transaction, through the layer that jobs are asked by) where late events need it.
+    stored. `careful` finds out which rows the database refuses, one by one.
     """
-    known = await _students(driver, group, roll)
-    claims = _claims(group, known)
-    remembered = {session: owner for session in claims if (owner := roll.owner(session)) is not None}
-    sittings = {(a.sender.school_id, session) for a in group for session, _ in a.owners}
-    new = {session: student for session, student in claims.items() if session not in remembered}
-    grounds = await arrivals.take_grounds(driver, list(sittings), new, group[0].received_at)
+    known = _students(driver, group, roll)
+    sittings, new, remembered = _sittings(group, known, roll)
+    grounds = arrivals.take_grounds(driver, list(sittings), new, group[0].received_at)
     owners = remembered | grounds.owners
     apart = [any((a.sender.school_id, session) in grounds.busy for session, _ in a.owners) for a in group]
     here = [a for a, alone in zip(group, apart, strict=True) if not alone]
     judged = [_owned(a, known, owners) for a in here]
     if careful:
-        judged = [await _storable(driver, items) for items in judged]
-    fates = await _append(driver, here, judged, merge=merge)
+        judged = [_storable(driver, items) for items in judged]
+    fates = _append(driver, here, judged, merge=merge)
     late = _late(here, judged, fates) & grounds.closed if grounds.closed else set()
-    if late and work is None:
-        raise NeedsJobs
     for school, session in sorted(late):
-        if work is not None:
-            await jobs.ask_extraction(work, school, session)  # late events reopen nothing: a job recomputes
+        jobs.ask_extraction(driver, school, session)
     answers = [_answer(*settled) for settled in zip(here, judged, fates, strict=True)]
-    await arrivals.keep(driver, _kept(here, answers), _refused(here, fates))
+    arrivals.keep(driver, _kept(here, answers), _refused(here, fates))
     settled = iter([Settled(*done) for done in zip(answers, fates, strict=True)])
     return Stored([None if alone else next(settled) for alone in apart], owners)
 
 
-async def _students(driver: Driver, group: Sequence[Arrival], roll: Roll) -> set[Key]:
+def _sittings(
+    group: Sequence[Arrival], known: set[Key], roll: Roll
+) -> tuple[set[Key], dict[Key, UUID], dict[Key, UUID]]:
+    """The sessions of a group; those that may be new, with whose they would be; whose the remembered ones are."""
+    claims = _claims(group, known)
+    remembered = {session: owner for session in claims if (owner := roll.owner(session)) is not None}
+    new = {session: student for session, student in claims.items() if session not in remembered}
+    return {(a.sender.school_id, session) for a in group for session, _ in a.owners}, new, remembered
+
+
+def _students(driver: Driver, group: Sequence[Arrival], roll: Roll) -> set[Key]:
     """The (school, student) pairs of a group that are there."""
     named = {(a.sender.school_id, student) for a in group for _, student in a.owners}
     unsure = roll.unsure_students(named)
     if not unsure:
         return named
     asked = roll.now()
-    there = await arrivals.known_students(driver, unsure)
+    there = arrivals.known_students(driver, unsure)
     roll.saw_students(there, asked)
     return (named - set(unsure)) | there
 
@@ -214,7 +235,7 @@ def _owned(one: Arrival, known: set[Key], owners: Mapping[Key, UUID]) -> Sequenc
     for session, student in one.owners:
         if (school, student) not in known:
             refused[session, student] = UNKNOWN_STUDENT
-        elif owners[school, session] != student:
+        elif owners.get((school, session)) != student:
             refused[session, student] = OTHERS_SESSION
     if not refused:
         return one.items
@@ -226,8 +247,8 @@ def _owned(one: Arrival, known: set[Key], owners: Mapping[Key, UUID]) -> Sequenc
     ]
 
 
-async def _storable(driver: Driver, items: Sequence[EventRow | Reject]) -> list[EventRow | Reject]:
-    refused = await arrivals.refused_rows(driver, [item for item in items if isinstance(item, EventRow)])
+def _storable(driver: Driver, items: Sequence[EventRow | Reject]) -> list[EventRow | Reject]:
+    refused = arrivals.refused_rows(driver, [item for item in items if isinstance(item, EventRow)])
     return [
         Reject(str(item.event_id), *UNSTORABLE)
         if isinstance(item, EventRow) and item.event_id in refused
@@ -236,14 +257,14 @@ async def _storable(driver: Driver, items: Sequence[EventRow | Reject]) -> list[
     ]
 
 
-async def _append(
+def _append(
     driver: Driver, group: Sequence[Arrival], judged: Sequence[Sequence[EventRow | Reject]], *, merge: bool
 ) -> list[list[Fate]]:
     """Append what is new and say of each item what became of it."""
     rows = [item for items in judged for item in items if isinstance(item, EventRow)]
     if not merge and len({row.event_id.int for row in rows}) == len(rows):
         if rows:
-            await arrivals.copy_events(driver, rows)
+            arrivals.copy_events(driver, rows)
         return [[_created_or_rejected(item) for item in items] for items in judged]
     first: dict[Key, EventRow] = {}
     for one, items in zip(group, judged, strict=True):
@@ -251,11 +272,11 @@ async def _append(
             if isinstance(item, EventRow):
                 first.setdefault((one.sender.school_id, item.event_id), item)
     if merge:
-        created = await arrivals.merge_events(driver, list(first.values()))
+        created = arrivals.merge_events(driver, list(first.values()))
     else:
-        await arrivals.copy_events(driver, list(first.values()))
+        arrivals.copy_events(driver, list(first.values()))
         created = set(first)
-    stored = await arrivals.stored_hashes(driver, sorted(first.keys() - created))
+    stored = arrivals.stored_hashes(driver, sorted(first.keys() - created))
     said = {key: stored.get(key, row.content_hash) for key, row in first.items()}
     return [_fates(one.sender.school_id, items, created, said) for one, items in zip(group, judged, strict=True)]
 
@@ -299,7 +320,7 @@ def _kept(group: Sequence[Arrival], answers: Sequence[BatchAnswer]) -> list[Kept
             launch_id=one.sender.launch_id,
             received_at=one.received_at,
             client_version=one.envelope.client_version,
-            answer=msgspec.json.encode(answer).decode(),
+            answer=msgspec.json.encode(answer),
         )
         for one, answer in zip(group, answers, strict=True)
         if one.envelope is not None
@@ -342,12 +363,17 @@ def _late(
 def count(one: Arrival, settled: Settled, seconds: float) -> None:
     """Count an answered request, and each of its events by type and by what became of it."""
     metrics.SECONDS.observe(seconds)
+    if settled.answer.counts["created"] == len(one.items):  # nearly always
+        for event_type, n in Counter(
+            [item.event_type for item in one.items if isinstance(item, EventRow)]
+        ).items():
+            known = event_type if event_type in KNOWN_TYPES else metrics.OTHER
+            metrics.EVENTS.labels(known, "created").inc(n)
+        return
     types = [getattr(item, "event_type", metrics.OTHER) for item in one.items]
     statuses = ["created" if fate is None else fate.status for fate in settled.fates]
     for (event_type, status), n in Counter(zip(types, statuses, strict=True)).items():
         metrics.EVENTS.labels(event_type if event_type in KNOWN_TYPES else metrics.OTHER, status).inc(n)
-    if settled.answer.counts["created"] == len(one.items):
-        return
     metrics.DUPLICATES.inc(settled.answer.counts["duplicate"])
     for code, n in Counter(r.code for r in settled.answer.results if r.status in REFUSED).items():
         metrics.REJECTS.labels(code or metrics.OTHER).inc(n)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import zlib
 from collections.abc import Mapping
@@ -64,4 +63,4 @@ def kind_of(token: str) -> CredentialKind | None:
 
 def digest_of(token: str, secret_key: str) -> bytes:
     """What is stored and looked up: HMAC-SHA256, so that a stolen database holds no usable token."""
-    return hmac.new(secret_key.encode(), token.encode(), hashlib.sha256).digest()
+    return hmac.digest(secret_key.encode(), token.encode(), "sha256")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 
 from sightline.store.database import Driver
-from sightline.store.event_rows import COLUMNS, EventRow, copy_stream
+from sightline.store.event_rows import COLUMNS, EventRow, copy_stream, json_part, moment_part, packed_row
 from sightline.store.telemetry import lock_key
 
 Key = tuple[UUID, UUID]
@@ -63,21 +63,11 @@ STORED: LiteralString = """
     where (school_id, event_id) in (select * from unnest(%s::uuid[], %s::uuid[]))
 """
 
-ADD_REJECTS: LiteralString = """
-    insert into rejects (school_id, credential_id, launch_id, batch_id, received_at, event_id, event_type, code,
-                         pointer, detail)
-    select * from unnest(
-        %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],
-        %s::text[], %s::text[]
-    )
-"""
+COPY_REJECTS: LiteralString = """copy rejects (school_id, credential_id, launch_id, batch_id, received_at,
+    event_id, event_type, code, pointer, detail) from stdin (format binary)"""
 
-ADD_BATCHES: LiteralString = """
-    insert into batches (school_id, batch_id, credential_id, launch_id, received_at, client_version, answer)
-    select * from unnest(
-        %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::text[]::jsonb[]
-    )
-"""
+COPY_BATCHES: LiteralString = """copy batches (school_id, batch_id, credential_id, launch_id, received_at,
+    client_version, answer) from stdin (format binary)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +80,7 @@ class KeptBatch:
     launch_id: UUID | None
     received_at: datetime
     client_version: str
-    answer: str
+    answer: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +99,9 @@ class RefusedEvent:
     detail: str
 
 
-async def _rows(driver: Driver, statement: LiteralString, *parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-    found = await driver.execute(statement, parameters)
-    return [] if found.description is None else await found.fetchall()
+def _rows(driver: Driver, statement: LiteralString, *parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    found = driver.execute(statement, parameters)
+    return [] if found.description is None else found.fetchall()
 
 
 def _two(keys: Sequence[Key]) -> tuple[list[UUID], list[UUID]]:
@@ -131,9 +121,7 @@ class Grounds:
     closed: set[Key]
 
 
-async def take_grounds(
-    driver: Driver, sessions: Sequence[Key], claims: Mapping[Key, UUID], at: datetime
-) -> Grounds:
+def take_grounds(driver: Driver, sessions: Sequence[Key], claims: Mapping[Key, UUID], at: datetime) -> Grounds:
     """Hold sessions together with other writers, make those that are claimed and new, and look at their state.
 
     One exchange with the server: a wait costs more than what is asked.
@@ -141,75 +129,125 @@ async def take_grounds(
     by_key = {lock_key(*session): session for session in sessions}
     ordered = sorted(sessions)
     claimed = [claims.get(session) for session in ordered]
-    async with driver.pipeline():
-        held = await driver.execute(TRY_HOLD, [sorted(by_key)])
-        found = await driver.execute(SITTINGS, (*_two(ordered), claimed, at))
-    busy = {by_key[key] for key, got in await held.fetchall() if not got}
-    sittings = await found.fetchall()
-    owners = {(row[0], row[1]): row[2] for row in sittings if row[2] is not None}
-    unseen = [session for session in claims if session not in owners]
+    with driver.pipeline():
+        held = driver.execute(TRY_HOLD, [sorted(by_key)])
+        found = driver.execute(SITTINGS, (*_two(ordered), claimed, at))
+    busy = {by_key[key] for key, got in held.fetchall() if not got}
+    grounds = grounds_of(busy, found.fetchall())
+    unseen = [session for session in claims if session not in grounds.owners]
     if unseen:  # made by another writer after our statement had begun
-        owners |= {(row[0], row[1]): row[2] for row in await _rows(driver, OWNERS, *_two(unseen))}
-    return Grounds(busy, owners, closed={(row[0], row[1]) for row in sittings if row[3]})
+        grounds.owners.update({(row[0], row[1]): row[2] for row in _rows(driver, OWNERS, *_two(unseen))})
+    return grounds
 
 
-async def wait_for_sessions(driver: Driver, school_id: UUID, sessions: Sequence[UUID]) -> None:
+def grounds_of(busy: set[Key], sittings: Sequence[tuple[Any, ...]]) -> Grounds:
+    """From what SITTINGS has found."""
+    return Grounds(
+        busy,
+        owners={(row[0], row[1]): row[2] for row in sittings if row[2] is not None},
+        closed={(row[0], row[1]) for row in sittings if row[3]},
+    )
+
+
+def wait_for_sessions(driver: Driver, school_id: UUID, sessions: Sequence[UUID]) -> None:
     """Hold sessions together with other writers, after whoever holds one alone is done.
 
     Raises psycopg.errors.LockNotAvailable after LOCK_PATIENCE.
     """
-    await driver.execute(LOCK_PATIENCE)
-    await driver.execute(HOLD, [sorted(lock_key(school_id, session) for session in sessions)])
+    driver.execute(LOCK_PATIENCE)
+    driver.execute(HOLD, [sorted(lock_key(school_id, session) for session in sessions)])
 
 
-async def known_students(driver: Driver, students: Sequence[Key]) -> set[Key]:
+def known_students(driver: Driver, students: Sequence[Key]) -> set[Key]:
     """Those that are students of their school."""
-    return {(row[0], row[1]) for row in await _rows(driver, KNOWN_STUDENTS, *_two(students))}
+    return {(row[0], row[1]) for row in _rows(driver, KNOWN_STUDENTS, *_two(students))}
 
 
-async def copy_events(driver: Driver, rows: Sequence[EventRow]) -> None:
+def event_rows(rows: Sequence[EventRow]) -> list[bytes]:
+    """Rows of COPY_EVENTS in the order of their ids, so that no two writers wait in a circle."""
+    return sorted([row.packed for row in rows])
+
+
+def copy_events(driver: Driver, rows: Sequence[EventRow]) -> None:
     """Append events that are all new. Raises psycopg.errors.UniqueViolation, storing nothing, when one is not."""
-    await _copy(driver, COPY_EVENTS, rows)
+    _copy(driver, COPY_EVENTS, event_rows(rows))
 
 
-async def merge_events(driver: Driver, rows: Sequence[EventRow]) -> set[Key]:
+def merge_events(driver: Driver, rows: Sequence[EventRow]) -> set[Key]:
     """Append those events that are new; returns the (school, event) ids that were."""
-    await driver.execute(ARRIVING)
-    await _copy(driver, COPY_ARRIVING, rows)
-    return {(row[0], row[1]) for row in await _rows(driver, MERGE)}
+    driver.execute(ARRIVING)
+    _copy(driver, COPY_ARRIVING, event_rows(rows))
+    return {(row[0], row[1]) for row in _rows(driver, MERGE)}
 
 
-async def refused_rows(driver: Driver, rows: Sequence[EventRow]) -> set[UUID]:
+def refused_rows(driver: Driver, rows: Sequence[EventRow]) -> set[UUID]:
     """Ids of events that PostgreSQL cannot hold, tried one by one; nothing is stored."""
-    await driver.execute(ARRIVING)
+    driver.execute(ARRIVING)
     refused: set[UUID] = set()
     for row in rows:
         try:
-            async with driver.transaction(force_rollback=True):
-                await _copy(driver, COPY_ARRIVING, [row])
+            with driver.transaction(force_rollback=True):
+                _copy(driver, COPY_ARRIVING, [row.packed])
         except psycopg.DataError:
             refused.add(row.event_id)
     return refused
 
 
-async def _copy(driver: Driver, statement: LiteralString, rows: Sequence[EventRow]) -> None:
-    async with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        await copy.write(copy_stream([row.packed for row in rows]))
+def _copy(driver: Driver, statement: LiteralString, rows: Iterable[bytes]) -> None:
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(copy_stream(rows))
 
 
-async def stored_hashes(driver: Driver, events: Sequence[Key]) -> dict[Key, bytes]:
+def stored_hashes(driver: Driver, events: Sequence[Key]) -> dict[Key, bytes]:
     """Content hashes of stored events by (school, event) id."""
-    return {(row[0], row[1]): row[2] for row in await _rows(driver, STORED, *_two(events))}
+    return {(row[0], row[1]): row[2] for row in _rows(driver, STORED, *_two(events))}
 
 
-async def keep(driver: Driver, batches: Sequence[KeptBatch], refused: Sequence[RefusedEvent]) -> None:
+def keep(driver: Driver, batches: Sequence[KeptBatch], refused: Sequence[RefusedEvent]) -> None:
     """Keep what became of batches and of events that were not taken, for their senders."""
-    if refused:
-        await _rows(driver, ADD_REJECTS, *_columns(refused))
-    if batches:
-        await _rows(driver, ADD_BATCHES, *_columns(batches))
+    for statement, rows in (COPY_REJECTS, refused_rows_of(refused)), (COPY_BATCHES, batch_rows(batches)):
+        if rows:
+            _copy(driver, statement, rows)
 
 
-def _columns(rows: Sequence[KeptBatch] | Sequence[RefusedEvent]) -> list[list[Any]]:
-    """The rows turned on their side, for unnest."""
-    return [[getattr(row, field.name) for row in rows] for field in fields(rows[0])]
+def batch_rows(batches: Sequence[KeptBatch]) -> list[bytes]:
+    """Rows of COPY_BATCHES."""
+    return [
+        packed_row(
+            (
+                one.school_id.bytes,
+                one.batch_id.bytes,
+                one.credential_id.bytes,
+                _id(one.launch_id),
+                moment_part(one.received_at),
+                one.client_version.encode(),
+                json_part(one.answer),
+            )
+        )
+        for one in batches
+    ]
+
+
+def refused_rows_of(refused: Sequence[RefusedEvent]) -> list[bytes]:
+    """Rows of COPY_REJECTS."""
+    return [
+        packed_row(
+            (
+                one.school_id.bytes,
+                one.credential_id.bytes,
+                _id(one.launch_id),
+                _id(one.batch_id),
+                moment_part(one.received_at),
+                None if one.event_id is None else one.event_id.encode(),
+                None if one.event_type is None else one.event_type.encode(),
+                one.code.encode(),
+                one.pointer.encode(),
+                one.detail.encode(),
+            )
+        )
+        for one in refused
+    ]
+
+
+def _id(value: UUID | None) -> bytes | None:
+    return None if value is None else value.bytes

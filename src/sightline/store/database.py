@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
+from weakref import WeakSet
 
 import msgspec
 import psycopg
@@ -19,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sightline.errors import DatabaseUnavailable
 from sightline.store.pulse import CONNECT_SECONDS, Pulse
 
-Driver = psycopg.AsyncConnection[tuple[Any, ...]]
-"""The driver's own connection, for what only PostgreSQL offers: binary COPY, pipelines."""
+Driver = psycopg.Connection[tuple[Any, ...]]
+"""The driver's own connection, for what only PostgreSQL offers: binary COPY, pipelines. It waits in its thread."""
 
 Work = AsyncConnection
 """One transaction. Functions of this package take it first and never commit: the edge does, once."""
@@ -79,7 +80,7 @@ class Store:
             json_deserializer=msgspec.json.decode,
             connect_args={"async_creator_fn": self.pulse.connect, **CONNECT},
         )
-        self._writer: Driver | None = None
+        self._writers: WeakSet[Writer] = WeakSet()
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[Work]:
@@ -97,35 +98,14 @@ class Store:
         except NOT_THERE as problem:
             raise _unavailable(problem) from problem
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Driver]:
-        """One transaction on the connection that this process keeps for its one writer of events.
+    def writer(self, prepare: LiteralString | None = None) -> Writer:
+        """A connection for one thread that writes events; `close` closes it, too.
 
-        Without the layer between: what it costs a transaction is more than what most groups of events cost. Raises
-        DatabaseUnavailable as `work` does, and whatever the driver raises else. Not for two at a time.
+        `prepare` is said to each connection that is made for it.
         """
-        self.pulse.begin()
-        if self.pulse.hangs:
-            raise DatabaseUnavailable(UNREACHABLE)
-        try:
-            if self._writer is None or self._writer.closed:
-                self._writer = await self.pulse.connect(plain_url(self.url), **CONNECT)
-            connection = self._writer
-            try:
-                yield connection
-                await connection.commit()
-            except BaseException:
-                await self._give_up(connection)
-                raise
-        except NOT_THERE as problem:
-            raise _unavailable(problem) from problem
-
-    async def _give_up(self, connection: Driver) -> None:
-        """Undo what was begun; a connection on which that is not possible is not used again."""
-        try:
-            await connection.rollback()
-        except psycopg.Error:
-            await connection.close()
+        made = Writer(self.url, self.pulse, prepare)
+        self._writers.add(made)
+        return made
 
     async def ready(self) -> None:
         """Answer within a second whether a statement can run. Raises DatabaseUnavailable."""
@@ -134,9 +114,57 @@ class Store:
 
     async def close(self) -> None:
         await self.pulse.end()
-        if self._writer is not None:
-            await self._writer.close()
+        for writer in list(self._writers):
+            writer.close()
         await self.engine.dispose()
+
+
+class Writer:
+    """One connection of the driver's own, kept for one thread, which waits in libpq and not in the event loop.
+
+    Without the layer between, whose cost a transaction is more than that of most groups of events.
+    """
+
+    def __init__(self, url: str, pulse: Pulse, prepare: LiteralString | None) -> None:
+        self._url = plain_url(url)
+        self._prepare = prepare
+        self._pulse = pulse
+        self._connection: Driver | None = None
+
+    @contextmanager
+    def work(self) -> Iterator[Driver]:
+        """One transaction, as `Store.work` is one. Raises DatabaseUnavailable as that does, and what the driver
+        raises else. For one thread at a time.
+        """
+        if self._pulse.hangs:
+            raise DatabaseUnavailable(UNREACHABLE)
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = self._pulse.connect_here(self._url, prepare_threshold=None, **CONNECT)
+                if self._prepare is not None:  # `prepare_threshold` keeps the driver from taking it back
+                    self._connection.execute(self._prepare)
+                    self._connection.commit()
+            connection = self._connection
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                _give_up(connection)
+                raise
+        except NOT_THERE as problem:
+            raise _unavailable(problem) from problem
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+def _give_up(connection: Driver) -> None:
+    """Undo what was begun; a connection on which that is not possible is not used again."""
+    try:
+        connection.rollback()
+    except psycopg.Error:
+        connection.close()
 
 
 def _unavailable(problem: Exception) -> DatabaseUnavailable:
@@ -146,7 +174,7 @@ def _unavailable(problem: Exception) -> DatabaseUnavailable:
     return DatabaseUnavailable(UNREACHABLE)
 
 
-async def driver_of(work: Work) -> Driver:
+async def driver_of(work: Work) -> psycopg.AsyncConnection[tuple[Any, ...]]:
     """The driver's connection below a transaction."""
     connection = (await work.get_raw_connection()).driver_connection
     if not isinstance(connection, psycopg.AsyncConnection):

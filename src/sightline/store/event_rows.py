@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -11,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from sightline.ingest.events import Taken, WireEvent
+from sightline.ingest.times import microseconds
 
 COLUMNS: Final = (
     "event_id, student_id, session_id, event_type, stated_at, sequence, mission_id, game_version, data, "
@@ -29,6 +32,8 @@ _NUMBERED = struct.Struct(">iqiq")
 _LENGTH = struct.Struct(">i")
 _JSONB = struct.Struct(">ib")
 _FOUND = struct.Struct(">i32siq")
+_COLUMNS = struct.Struct(">h")
+_MOMENT = struct.Struct(">q")
 _REQUEST = struct.Struct(">i16siqi16s")
 _NULL = _LENGTH.pack(-1)
 _NO_LABELS = _NULL + _NULL
@@ -97,6 +102,23 @@ def pack(taken: Taken, owner: bytes, request: bytes) -> EventRow:
     return EventRow(said.event_id, said.student_id, said.session_id, said.event_type, said_hash, packed)
 
 
-def copy_stream(rows: list[bytes]) -> bytes:
-    """The whole of one COPY: packed rows in the order of their ids, so that no two writers wait in a circle."""
-    return b"".join((SIGNATURE, *sorted(rows), TRAILER))
+def packed_row(fields: Sequence[bytes | None]) -> bytes:
+    """Any row, from its columns in binary."""
+    return b"".join(
+        (_COLUMNS.pack(len(fields)), *(_NULL if f is None else _LENGTH.pack(len(f)) + f for f in fields))
+    )
+
+
+def moment_part(at: datetime) -> bytes:
+    """A timestamptz."""
+    return _MOMENT.pack(microseconds(at) - _EPOCH_US)
+
+
+def json_part(text: bytes) -> bytes:
+    """A jsonb."""
+    return b"\x01" + text
+
+
+def copy_stream(rows: Iterable[bytes]) -> bytes:
+    """The whole of one COPY."""
+    return b"".join((SIGNATURE, *rows, TRAILER))

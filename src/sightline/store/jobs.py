@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import LiteralString
 
 import msgspec
 import procrastinate
+import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
-from sightline.store.database import Work, plain_url
+from sightline.store.database import Driver, Work, driver_of, plain_url
 
 QUEUE = "sightline"
 
 QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"
 """Name of the index that lets only one job of a queueing lock wait."""
 
-DEFER = text(
-    """
+DEFER: LiteralString = """
     select procrastinate_defer_jobs_v1(array[row(
-        cast(:queue as varchar), cast(:task as varchar), 0, null, cast(:queueing_lock as text),
-        cast(:args as jsonb), cast(:scheduled_at as timestamptz)
+        %(queue)s::varchar, %(task)s::varchar, 0, null, %(once)s::text, %(args)s::jsonb, %(at)s::timestamptz
     )::procrastinate_job_to_defer_v1])
-    """
-)
+"""
 
 
 STALLED = "30 seconds"
 """A worker writes its heartbeat every 10 seconds; three missed ones mean that it is gone."""
 
-WAITING = text("select id from procrastinate_jobs where queueing_lock = :once and status = 'todo' for key share")
+WAITING: LiteralString = (
+    "select id from procrastinate_jobs where queueing_lock = %(once)s and status = 'todo' for key share"
+)
 
 LOST = text(
     f"""
@@ -55,27 +55,40 @@ async def defer(work: Work, task: str, args: Mapping[str, str], *, once: str, at
     At most one job of the same `once` waits. When one does, its row is held until our commit: a worker that
     fetches skips held rows, so the job that waits starts after our change can be seen, and nothing is missed.
     """
-    while True:
-        waiting = await work.execute(WAITING, {"once": once})
-        if waiting.first() is not None:
-            return False
+    driver, asked = await driver_of(work), _asked(task, args, once, at)
+    while await (await driver.execute(WAITING, asked)).fetchone() is None:
         try:
-            async with work.begin_nested():
-                await work.execute(
-                    DEFER,
-                    {
-                        "queue": QUEUE,
-                        "task": task,
-                        "queueing_lock": once,
-                        "args": msgspec.json.encode(args).decode(),
-                        "scheduled_at": at,
-                    },
-                )
-        except IntegrityError as problem:
-            if QUEUEING_LOCK not in str(problem.orig):
-                raise
-            continue  # another transaction was first; its job waits now, or was taken already
-        return True
+            async with driver.transaction():
+                await driver.execute(DEFER, asked)
+        except psycopg.errors.UniqueViolation as problem:
+            _only_raced(problem)
+        else:
+            return True
+    return False
+
+
+def defer_here(driver: Driver, task: str, args: Mapping[str, str], *, once: str) -> bool:
+    """The same in the transaction of a writer of events."""
+    asked = _asked(task, args, once, None)
+    while driver.execute(WAITING, asked).fetchone() is None:
+        try:
+            with driver.transaction():
+                driver.execute(DEFER, asked)
+        except psycopg.errors.UniqueViolation as problem:
+            _only_raced(problem)
+        else:
+            return True
+    return False
+
+
+def _asked(task: str, args: Mapping[str, str], once: str, at: datetime | None) -> dict[str, object]:
+    return {"queue": QUEUE, "task": task, "once": once, "args": msgspec.json.encode(args).decode(), "at": at}
+
+
+def _only_raced(problem: psycopg.errors.UniqueViolation) -> None:
+    """Nothing, when another transaction was first: its job waits now, or was taken already."""
+    if problem.diag.constraint_name != QUEUEING_LOCK:
+        raise problem
 
 
 async def revive_lost(work: Work, tasks: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ import os
 import select
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
@@ -39,7 +40,7 @@ not a silence. With BEAT it bounds how long anybody waits: 0.85 s, under the sec
 CONNECT_SECONDS = 3
 """Seconds for a new connection, where the server neither answers nor refuses."""
 
-Connection = psycopg.AsyncConnection[Any]
+Connection = psycopg.AsyncConnection[Any] | psycopg.Connection[Any]
 
 
 class Pulse:
@@ -54,7 +55,8 @@ class Pulse:
         self._hangs = False
         self._ending = threading.Event()
         self._kept: WeakSet[Connection] = WeakSet()
-        self._connecting: set[asyncio.Task[Connection]] = set()
+        self._connecting: set[asyncio.Task[psycopg.AsyncConnection[Any]]] = set()
+        self._told: list[Callable[[], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -70,7 +72,7 @@ class Pulse:
             self._thread = threading.Thread(target=self._listen, name="database pulse", daemon=True)
             self._thread.start()
 
-    async def connect(self, *arguments: Any, **named: Any) -> Connection:
+    async def connect(self, *arguments: Any, **named: Any) -> psycopg.AsyncConnection[Any]:
         """A psycopg connection that is cut when the server hangs, made with psycopg's own arguments.
 
         Raises psycopg.OperationalError when there is none to have, at once when the server is known to hang.
@@ -89,6 +91,18 @@ class Pulse:
         made = making.result()
         self._kept.add(made)
         return made
+
+    def connect_here(self, *arguments: Any, **named: Any) -> psycopg.Connection[Any]:
+        """The same for a thread that waits itself. A server that hangs meanwhile holds it for CONNECT_SECONDS."""
+        if self._hangs:
+            raise psycopg.OperationalError("the server does not answer")
+        made = psycopg.connect(*arguments, **named)
+        self._kept.add(made)
+        return made
+
+    def tell(self, silent: Callable[[], None]) -> None:
+        """Call this, in the application's loop, when the server has fallen silent."""
+        self._told.append(silent)
 
     async def end(self) -> None:
         """Stop asking; returns when the thread is gone."""
@@ -126,6 +140,8 @@ class Pulse:
             making.cancel()
         for kept in list(self._kept):
             _cut(kept)
+        for silent in self._told:
+            silent()
 
 
 def _asked(server: abc.PGconn) -> abc.PGconn | None:
