@@ -29,25 +29,29 @@ Change = tuple[str, str, str]
 """File below src/sightline, text that is there once, text in its place."""
 
 ANSWER_BEFORE_COMMIT: tuple[Change, ...] = (
+    ("store/exchange.py", '            COPY_BATCHES,\n            "commit",\n', "            COPY_BATCHES,\n"),
+    (
+        "store/exchange.py",
+        "        self._expect(ExecStatus.COMMAND_OK)\n        self._drain()\n",
+        "        self._drain()\n",
+    ),
     (
         "store/database.py",
         """                yield connection
-                await connection.commit()
+                connection.commit()
 """,
         """                yield connection
-                import asyncio
+                import threading
+                import time
 
-                self._writer = None
+                self._connection = None
 
-                async def later() -> None:
-                    await asyncio.sleep(0.3)
-                    await connection.commit()
-                    await connection.close()
+                def later() -> None:
+                    time.sleep(0.3)
+                    connection.commit()
+                    connection.close()
 
-                self.late = getattr(self, "late", set())
-                task = asyncio.create_task(later())
-                self.late.add(task)
-                task.add_done_callback(self.late.discard)
+                threading.Thread(target=later).start()
 """,
     ),
 )

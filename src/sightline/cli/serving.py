@@ -42,6 +42,10 @@ TURN = 0.0005
 """Seconds that one thread keeps the interpreter while another wants it. With ten times that, which is the default,
 the database waits for its writer half of the time."""
 
+KEPT_OPEN = 75
+"""Seconds that a connection stays open without a request. A game that sends every ten seconds keeps its own, and
+nobody sends into one that is just being closed, which looks to the sender like a server that broke."""
+
 STANDS_BACK = 10
 """How far the worker lets servers on the same machine go first: for a page or an answer a person or a game waits,
 and for a job nobody."""
@@ -125,6 +129,7 @@ def _config(app: Starlette, host: str, port: int) -> uvicorn.Config:
         log_config=None,
         http=OneWrite,
         server_header=False,
+        timeout_keep_alive=KEPT_OPEN,
         timeout_graceful_shutdown=GRACE,
     )
 
