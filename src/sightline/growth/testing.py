@@ -16,20 +16,18 @@ from scipy.special import ndtr
 from sightline.growth.changes import N_SKILLS, Bools, Changes, Floats, Index
 from sightline.growth.class_level import class_levels, moved_by
 from sightline.growth.discovery import Discoveries, discoveries, discoveries_inside
-from sightline.growth.findings import Finding, Verdict, verdict_of
+from sightline.growth.findings import (
+    SMALLEST_CLASS,
+    SMALLEST_OVERALL,
+    WORTH_SAYING,
+    Finding,
+    Verdict,
+    verdict_of,
+)
 from sightline.growth.power import smallest_visible
 
 Q = 0.05
 """False-discovery rate of each level (the model's reporting rules)."""
-
-WORTH_SAYING = 0.2
-"""SD per window from which a change that is found is called growth (the model's reporting rules)."""
-
-SMALLEST_CLASS = 5
-"""Students below whom a mean is not a class but persons. A judgement."""
-
-SMALLEST_OVERALL = 4
-"""Skills of seven, more than half, below which their mean is not a student overall. A judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,7 @@ def skill_tests(changes: Changes, selected: Bools, candidates: int, q: float = Q
     spread = None if changes.spread is None else np.diag(changes.spread)[None, :]
     everywhere = np.ones(variance.shape, dtype=bool)
     p = _two_sided(changes.mean / np.sqrt(variance))
-    inside = discoveries_inside(p, everywhere, selected, candidates, q)
+    inside = discoveries_inside(p, selected, candidates, q)
     alone = Discoveries(inside.q, inside.found, np.where(selected[:, None], inside.reached, q))
     return _finish(
         changes.mean, np.sqrt(variance), p, alone, np.ones(variance.shape, dtype=np.intp), everywhere, spread
