@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
+from sightline.domain.changes import TooFew
 from sightline.errors import BadInput
 from sightline.growth.changes import Changes, Floats, members_of, occasion_error
 from sightline.growth.discovery import discoveries, discoveries_inside
-from sightline.growth.findings import Verdict
 from sightline.growth.power import class_power_curves, class_standard_error, overall_standard_error, power
 from sightline.growth.power import smallest_visible as visible
 from sightline.growth.testing import Growth, class_tests, counted_in, growth_of, skill_tests, student_tests
@@ -129,13 +129,12 @@ def test_a_handful_of_students_is_no_class_and_an_empty_school_has_no_findings()
     few = a_school(5 + errors(np.random.default_rng(2), 8), size=4)
     growth = growth_of(few)
     assert not growth.classes.tested.any()
-    assert growth.classes.at(0, 0).verdict is Verdict.TOO_FEW
-    assert growth.classes.at(0, 0).q is None
+    assert growth.classes.at(0, 0) == TooFew(4)
     nobody = replace(
         few, mean=np.zeros((0, 7)), covariance=np.zeros((0, 7, 7)), members=(np.array([], dtype=np.intp),)
     )
     empty = growth_of(nobody)
-    assert empty.classes.at(0, 0).verdict is Verdict.TOO_FEW
+    assert empty.classes.at(0, 0) == TooFew(0)
     assert empty.students.change.shape == (0,)
     assert growth_of(replace(nobody, members=())).classes.change.shape == (0, 7)
 

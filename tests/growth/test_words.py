@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sightline.domain.changes import Finding, TooFew, Verdict
 from sightline.domain.estimates import Slope
 from sightline.domain.skills import SKILLS, Skill
 from sightline.growth.change import change_of
-from sightline.growth.findings import Finding, Verdict, verdict_of
+from sightline.growth.findings import verdict_of
 from sightline.growth.words import class_words, practice_words, skill_words, student_words
 
 ANNOUNCING = re.compile(r"\bgrew\b|\bgrowth\b|went down|stands out: ")
@@ -43,18 +44,22 @@ def all_words(verdict: Verdict) -> list[str]:
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_only_what_was_found_is_announced_and_the_rest_says_what_could_have_been_seen(verdict: Verdict) -> None:
-    for words in all_words(verdict)[: 2 if verdict is Verdict.TOO_FEW else 3]:
+    for words in all_words(verdict):
         announced = verdict in {Verdict.GROWTH, Verdict.DECLINE}
         assert bool(ANNOUNCING.search(words)) == announced
         assert not SPARE.search(words)
         assert words.endswith(".")
-        if not announced and verdict is not Verdict.TOO_FEW:
+        if not announced:
             assert "could only have shown a change of 0.6 SD or more" in words
 
 
 def test_every_case_has_words_of_its_own() -> None:
-    for level in zip(*(all_words(verdict) for verdict in Verdict if verdict is not Verdict.TOO_FEW), strict=True):
+    for level in zip(*(all_words(verdict) for verdict in Verdict), strict=True):
         assert len(set(level)) == len(level)
+
+
+def test_a_handful_is_not_judged_as_a_class() -> None:
+    assert class_words(TooFew(4), Skill.EMPATHY, students=25, weeks=8).startswith("Fewer than 5 students")
 
 
 def test_the_size_is_a_range_in_the_direction_that_the_verb_says() -> None:

@@ -5,7 +5,7 @@
 - `discovery`    Benjamini-Hochberg at each level, and what is selected for the next
 - `testing`      class x skill, then student overall, then student x skill inside selected students
 - `power`        what a class or a student of given evidence could show, before any data
-- `findings`     one finding and its verdict
+- `findings`     from numbers to a verdict
 - `words`        what a teacher reads of each finding
 - `change`       one skill of one student, alone: never announced as growth
 """

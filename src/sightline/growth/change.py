@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
+from sightline.domain.changes import Verdict
 from sightline.domain.estimates import Slope
-from sightline.growth.findings import Verdict, verdict_of
+from sightline.growth.findings import verdict_of
 from sightline.growth.words import bound_words
 
 SEEN_AT_POWER_80 = 1.959964 + 0.841621

@@ -1,9 +1,8 @@
-"""One finding about change, and its verdict. Nothing here needs a numerical library, so that pages can show it."""
+"""From numbers to a verdict. Nothing here needs a numerical library, so that pages can use it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from sightline.domain.changes import Verdict
 
 LIKELY = 0.90
 """P(change > 0) from which a rise is called likely, and P(change < 0) from which a fall is."""
@@ -21,37 +20,6 @@ SMALLEST_CLASS = 5
 
 SMALLEST_OVERALL = 4
 """Skills of seven, more than half, below which their mean is not a student overall. A judgement."""
-
-
-class Verdict(StrEnum):
-    """What may be said of a change."""
-
-    GROWTH = "growth"
-    DECLINE = "decline"
-    LIKELY_RISE = "likely_rise"
-    LIKELY_FALL = "likely_fall"
-    NOTHING_STANDS_OUT = "nothing_stands_out"
-    TOO_LITTLE_EVIDENCE = "too_little_evidence"
-    TOO_FEW = "too_few"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What was found about one change, in SD per window.
-
-    p: two-sided, of no change; q: None where it was not tested at its level; counted: students or skills in it;
-    smallest_visible: the change that would have been announced with a power of .80; the numbers of a finding with
-    the verdict TOO_FEW mean nothing and are not shown.
-    """
-
-    change: float
-    standard_error: float
-    p: float
-    q: float | None
-    probability_of_rise: float
-    smallest_visible: float
-    counted: int
-    verdict: Verdict
 
 
 def verdict_of(*, grew: bool, declined: bool, probability_of_rise: float, smallest_visible: float) -> Verdict:

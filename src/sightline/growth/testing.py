@@ -13,6 +13,7 @@ from math import ceil
 import numpy as np
 from scipy.special import ndtr
 
+from sightline.domain.changes import Finding, TooFew
 from sightline.growth.changes import N_SKILLS, Bools, Changes, Floats, Index
 from sightline.growth.class_level import class_levels, moved_by
 from sightline.growth.discovery import Discoveries, discoveries, discoveries_inside
@@ -20,8 +21,6 @@ from sightline.growth.findings import (
     SMALLEST_CLASS,
     SMALLEST_OVERALL,
     WORTH_SAYING,
-    Finding,
-    Verdict,
     verdict_of,
 )
 from sightline.growth.power import smallest_visible
@@ -59,25 +58,25 @@ class Tested:
         """What may be called a decline."""
         return self.found & (self.change <= -WORTH_SAYING)
 
-    def at(self, *place: int) -> Finding:
+    def at(self, *place: int) -> Finding | TooFew:
         """One finding, such as `classes.at(c, k)`."""
-        verdict = Verdict.TOO_FEW
-        if self.tested[place]:
-            verdict = verdict_of(
-                grew=bool(self.grew[place]),
-                declined=bool(self.declined[place]),
-                probability_of_rise=float(self.probability_of_rise[place]),
-                smallest_visible=float(self.smallest_visible[place]),
-            )
+        if not self.tested[place]:
+            return TooFew(int(self.counted[place]))
+        rise, smallest = float(self.probability_of_rise[place]), float(self.smallest_visible[place])
         return Finding(
             change=float(self.change[place]),
             standard_error=float(self.standard_error[place]),
             p=float(self.p[place]),
             q=None if np.isnan(self.q[place]) else float(self.q[place]),
-            probability_of_rise=float(self.probability_of_rise[place]),
-            smallest_visible=float(self.smallest_visible[place]),
+            probability_of_rise=rise,
+            smallest_visible=smallest,
             counted=int(self.counted[place]),
-            verdict=verdict,
+            verdict=verdict_of(
+                grew=bool(self.grew[place]),
+                declined=bool(self.declined[place]),
+                probability_of_rise=rise,
+                smallest_visible=smallest,
+            ),
         )
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sightline.domain.changes import Finding, TooFew, Verdict
 from sightline.domain.skills import SKILLS, Skill
-from sightline.growth.findings import SMALLEST_CLASS, Finding, Verdict
+from sightline.growth.findings import SMALLEST_CLASS
 
 FEWEST_SHARED_TASKS = 0.30
 """Share of tasks met in more than one part of the window, below which change and tasks cannot be told apart (the
@@ -26,9 +27,9 @@ DIRECTION = {
 }
 
 
-def class_words(finding: Finding, skill: Skill, *, students: int, weeks: float) -> str:
+def class_words(finding: Finding | TooFew, skill: Skill, *, students: int, weeks: float) -> str:
     """What is said of a class in a skill. students: on the roll; weeks: of the window."""
-    if finding.verdict is Verdict.TOO_FEW:
+    if isinstance(finding, TooFew):
         return f"Fewer than {SMALLEST_CLASS} students of this class could be seen: nothing is said of the class."
     counted = f"{finding.counted} of {students} students" if finding.counted < students else f"{students} students"
     if finding.verdict in ANNOUNCED:
@@ -39,8 +40,6 @@ def class_words(finding: Finding, skill: Skill, *, students: int, weeks: float) 
 
 def student_words(finding: Finding, counted: Sequence[Skill], *, weeks: float) -> str:
     """What is said of a student over the counted skills together."""
-    if finding.verdict is Verdict.TOO_FEW:
-        return "Too few skills of this student could be seen: nothing is said of all of them together."
     together = "all seven skills" if len(counted) == len(SKILLS) else f"{len(counted)} of the seven skills"
     if finding.verdict in ANNOUNCED:
         verb = DIRECTION[finding.verdict]
