@@ -121,8 +121,7 @@ def class_tests(changes: Changes, q: float = Q) -> Tested:
 
 def student_tests(changes: Changes, q: float = Q) -> Tested:
     """The mean change of each student over the skills that carry evidence, all students as one family."""
-    variances = np.diagonal(changes.covariance, axis1=1, axis2=2)
-    chosen = counted_in(variances, SMALLEST_OVERALL)
+    chosen = counted_skills(changes)
     counted = chosen.sum(axis=1)
     weight = chosen / counted[:, None]
     change = (weight * changes.mean).sum(axis=1)
@@ -148,6 +147,11 @@ def skill_tests(changes: Changes, selected: Bools, candidates: int, q: float = Q
     return _finish(
         changes.mean, np.sqrt(variance), p, alone, np.ones(variance.shape, dtype=np.intp), everywhere, spread
     )
+
+
+def counted_skills(changes: Changes) -> Bools:
+    """Which skills of each student (N x 7) make up the mean of `student_tests`: those that carry evidence."""
+    return counted_in(np.diagonal(changes.covariance, axis1=1, axis2=2), SMALLEST_OVERALL)
 
 
 def counted_in(variances: Floats, at_least: int) -> Bools:
