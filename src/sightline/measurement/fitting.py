@@ -16,8 +16,7 @@ import numpy as np
 from sightline.measurement import student_t
 from sightline.measurement.acceleration import extrapolated, laid_out
 from sightline.measurement.enough import Held, TooLittle, held_back, too_little
-from sightline.measurement.expectation import Moments, moments
-from sightline.measurement.kernel import solve
+from sightline.measurement.expectation import Moments
 from sightline.measurement.maximisation import maximised
 from sightline.measurement.objective import log_likelihood, log_prior
 from sightline.measurement.observations import Floats, Index, Observations, Parameters
@@ -77,12 +76,7 @@ class _Search:
     heavy_tails: bool
 
     def moments(self, parameters: Parameters, y: Floats, *, with_score: bool = False) -> tuple[Solved, Moments]:
-        pulled = replace(self.observations, y=y)
-        share = student_t.information_share(parameters.nu)
-        weight = None if share == 1.0 else np.full(len(y), share)
-        solved = solve(pulled, parameters, weight=weight)
-        found = moments(pulled, parameters, solved, weight=weight, with_score=with_score)
-        return solved, student_t.unpulled(found, self.observations, y, parameters)
+        return student_t.solve_pulled(self.observations, parameters, y, with_score=with_score)
 
     def round(self, parameters: Parameters, y: Floats) -> _Round:
         """E-step and M-step."""
