@@ -20,7 +20,8 @@ from sightline.measurement.priors import Priors
 from sightline.measurement.student_t import solve_settled
 
 NEEDED_BELOW = 1000
-"""Students below whom intervals need it; from there on the variance over refits is under 1 % of the posterior's."""
+"""Students below whom intervals need it. Simulated, the variance over refits is 9 % of the posterior's with 200
+students, 5 % with 500, and falls in proportion: from 1,000 on intervals are less than 2 % too narrow without it."""
 
 REFITS = 12
 """Refits: the variance from 12 has a standard error of two fifths of itself, and it is a small part of the whole."""
