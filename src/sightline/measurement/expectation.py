@@ -6,36 +6,34 @@ what a student brings to a source comes out a fifth too small.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from sightline.measurement.card import N_SKILLS, N_SOURCES, STATE
+from sightline.measurement.loops import compiled
 from sightline.measurement.observations import Floats, Index, Observations, Parameters
 from sightline.measurement.posterior import Solved
 
 CHANGE, BROUGHT = N_SKILLS, 2 * N_SKILLS
 EXPLAINED, DRIFT = 3, 4
-"""Places in an item's z = (1, theta, m, y - d - rho - u, t beta): intercept, skill at its time, what is brought to the
-source, what is to be explained, and the part of theta that came since the window's start."""
+"""Places in an item's z = (1, theta, m, y - d - rho - u, t beta): intercept, skill at its time, what is brought to
+the source, what is to be explained, and the part of theta that came since the window's start."""
 
 MOMENTS = 5
-
-Function = TypeVar("Function", bound=Callable[..., object])
+Pentad = tuple[float, float, float, float, float]
 
 
 class Moments(NamedTuple):
     """Expected sums of one pass over all items; w is the Student-t weight, 1 without one.
 
-    of_items: by indicator, sum of w/(s2 + v) E[zz'] (J x 5 x 5, upper triangle); squared: the same with
-    w/(s2 + v)^2, the first four (J x 4 x 4); precisions: sums of 1/(s2 + v) and of its square (J x 2); moves,
-    task_moves: how much the sum of all students' states falls when an intercept (J x 17) or a difficulty (Q x 17)
-    rises by 1; task_gradient: of each difficulty (Q); task_items: by task and indicator, sum of w/(s2 + v)
-    E[1, theta, m] (Q x J x 3); sitting_square, sittings: sum of E[u2] and number, by source (3); fit: what items and sittings add
-    to twice the log likelihood; error, spread: mean and variance of each item's e (n); score: gradient in (c, lam, gam) of each
-    student and indicator (N x J x 3; empty unless asked for).
+    of_items: by indicator, sum of w/(s2 + v) E[zz'] (J x 5 x 5, upper triangle); squared: the same with w/(s2 +
+    v)^2, the first four (J x 4 x 4); precisions: sums of 1/(s2 + v) and of its square (J x 2); moves,
+    task_moves: how much the sum of all students' states falls when an intercept (J x 17) or a difficulty (Q x
+    17) rises by 1; task_gradient: of each difficulty (Q); task_items: by task and indicator, sum of w/(s2 + v)
+    E[1, theta, m] (Q x J x 3); sitting_square, sittings: sum of E[u2] and number, by source (3); fit: what items
+    and sittings add to twice the log likelihood; error, spread: mean and variance of each item's e (n); score:
+    gradient in (c, lam, gam) of each student and indicator (N x J x 3; empty unless asked for).
     """
 
     of_items: Floats
@@ -94,12 +92,6 @@ class _Sitting(NamedTuple):
     variance: float
 
 
-def _compiled(function: Function) -> Function:
-    """The function compiled by numba, which has no types of its own."""
-    compiled: Function = numba.njit(cache=True, error_model="numpy")(function)
-    return compiled
-
-
 def moments(
     observations: Observations,
     parameters: Parameters,
@@ -149,7 +141,7 @@ def moments(
     return sums
 
 
-@_compiled
+@compiled
 def _joint(i: int, state: _State) -> Floats:
     """Covariance of one student's state and of his raters' severities (17 + K square, zero beyond the last)."""
     gain, raters = state.gain[i], state.raters[i]
@@ -171,7 +163,7 @@ def _joint(i: int, state: _State) -> Floats:
     return joint
 
 
-@_compiled
+@compiled
 def _sum_sitting(
     i: int, span: tuple[int, int], joint: Floats, items: _Items, model: _Model, state: _State, sums: Moments
 ) -> _Sitting:
@@ -208,51 +200,58 @@ def _sum_sitting(
     return _Sitting(own * shift, own, carried, variance)
 
 
-@_compiled
-def _sum_item(
+@compiled
+def _item(
     i: int, n: int, joint: Floats, sitting: _Sitting, items: _Items, model: _Model, state: _State, sums: Moments
-) -> None:
-    """Adds one item's expected squares and products."""
+) -> tuple[Pentad, tuple[Pentad, ...]]:
+    """One item's E[z], and its covariance (upper triangle); its error and spread are noted."""
     j, t = items.indicator[n], items.time[n]
     k, brought = model.skill[j], BROUGHT + model.source[j]
     change = CHANGE + k
     lam, gam = model.lam[j], model.gam[j]
     theta, m = state.mean[i, k] + t * state.mean[i, change], state.mean[i, brought]
     error = sums.error[n] - sitting.mean
-    value = error + model.c[j] + lam * theta + gam * m
-    theta_theta = joint[k, k] + 2.0 * t * joint[k, change] + t * t * joint[change, change]
     theta_m = joint[k, brought] + t * joint[change, brought]
-    theta_value = sitting.own * (sitting.carried[k] + t * sitting.carried[change])
-    m_m = joint[brought, brought]
+    drift_value = t * sitting.own * sitting.carried[change]
+    theta_value = sitting.own * sitting.carried[k] + drift_value
     m_value = sitting.own * sitting.carried[brought]
     value_value = sitting.variance
     if items.slot[n] >= 0:
         rater = STATE + items.slot[n]
+        drift_value -= t * joint[change, rater]
         theta_value -= joint[k, rater] + t * joint[change, rater]
         m_value -= joint[brought, rater]
         value_value += joint[rater, rater] - 2.0 * sitting.own * sitting.carried[rater]
-    spread = value_value + lam * lam * theta_theta + gam * gam * m_m
-    spread += 2.0 * (lam * gam * theta_m - lam * theta_value - gam * m_value)
-    sums.error[n], sums.spread[n] = error, spread
-
-    variance = model.s2[j] + items.sampling_variance[n]
-    precision = items.weight[n] / variance
-    sums.fit[0] -= precision * error * error
-    sums.precisions[j, 0] += 1.0 / variance
-    sums.precisions[j, 1] += 1.0 / (variance * variance)
-    drift, drift_drift = t * state.mean[i, change], t * t * joint[change, change]
+    drift_drift = t * t * joint[change, change]
     theta_drift = t * joint[k, change] + drift_drift
-    drift_value = t * sitting.own * sitting.carried[change]
-    if items.slot[n] >= 0:
-        drift_value -= t * joint[change, STATE + items.slot[n]]
-    z = (1.0, theta, m, value, drift)
+    theta_theta = joint[k, k] + t * joint[k, change] + theta_drift
+    spread = value_value + lam * lam * theta_theta + gam * gam * joint[brought, brought]
+    sums.error[n] = error
+    sums.spread[n] = spread + 2.0 * (lam * gam * theta_m - lam * theta_value - gam * m_value)
+    expected = (1.0, theta, m, error + model.c[j] + lam * theta + gam * m, t * state.mean[i, change])
     among = (
         (0.0, 0.0, 0.0, 0.0, 0.0),
         (0.0, theta_theta, theta_m, theta_value, theta_drift),
-        (0.0, 0.0, m_m, m_value, t * joint[change, brought]),
-        (0.0, 0.0, 0.0, value_value, drift_value),
-        (0.0, 0.0, 0.0, 0.0, drift_drift),
+        (0.0, theta_m, joint[brought, brought], m_value, t * joint[change, brought]),
+        (0.0, theta_value, m_value, value_value, drift_value),
+        (0.0, theta_drift, t * joint[change, brought], drift_value, drift_drift),
     )
+    return expected, among
+
+
+@compiled
+def _sum_item(
+    i: int, n: int, joint: Floats, sitting: _Sitting, items: _Items, model: _Model, state: _State, sums: Moments
+) -> None:
+    """Adds one item's expected squares and products, and how the states move with its intercept."""
+    j, t, q = items.indicator[n], items.time[n], items.task[n]
+    k, brought = model.skill[j], BROUGHT + model.source[j]
+    z, among = _item(i, n, joint, sitting, items, model, state, sums)
+    variance = model.s2[j] + items.sampling_variance[n]
+    precision = items.weight[n] / variance
+    sums.fit[0] -= precision * sums.error[n] ** 2
+    sums.precisions[j, 0] += 1.0 / variance
+    sums.precisions[j, 1] += 1.0 / (variance * variance)
     for a in range(MOMENTS):
         for b in range(a, MOMENTS):
             moment = precision * (z[a] * z[b] + among[a][b])
@@ -260,23 +259,23 @@ def _sum_item(
             if b < DRIFT:
                 sums.squared[j, a, b] += moment / variance
     for a in range(STATE):
-        move = (
-            lam * (joint[a, k] + t * joint[a, change]) + gam * joint[a, brought] - sitting.own * sitting.carried[a]
-        )
-        sums.moves[j, a] += precision * move
-        if items.task[n] >= 0:
-            sums.task_moves[items.task[n], a] += precision * move
-    if items.task[n] >= 0:
-        sums.task_gradient[items.task[n]] += precision * error
+        move = model.lam[j] * (joint[a, k] + t * joint[a, CHANGE + k]) + model.gam[j] * joint[a, brought]
+        move = precision * (move - sitting.own * sitting.carried[a])
+        sums.moves[j, a] += move
+        if q >= 0:
+            sums.task_moves[q, a] += move
+    if q >= 0:
+        sums.task_gradient[q] += precision * sums.error[n]
         for a in range(EXPLAINED):
-            sums.task_items[items.task[n], j, a] += precision * z[a]
+            sums.task_items[q, j, a] += precision * z[a]
     if sums.score.shape[0] > 0:
-        sums.score[i, j, 0] += precision * error
-        sums.score[i, j, 1] += precision * (theta * error + theta_value - lam * theta_theta - gam * theta_m)
-        sums.score[i, j, 2] += precision * (m * error + m_value - lam * theta_m - gam * m_m)
+        for a in range(EXPLAINED):
+            pull = z[a] * sums.error[n] + among[a][EXPLAINED]
+            pull -= model.lam[j] * among[a][1] + model.gam[j] * among[a][2]
+            sums.score[i, j, a] += precision * pull
 
 
-@_compiled
+@compiled
 def _sum(items: _Items, model: _Model, state: _State, sums: Moments) -> None:
     """All students, one after another, and each of their sittings."""
     for i in range(len(items.start) - 1):
