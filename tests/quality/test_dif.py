@@ -105,6 +105,14 @@ def test_plain_regression_on_posterior_means_would_call_that_difference_dif() ->
     assert np.mean(large) >= 0.5
 
 
+def test_the_scoring_prior_would_call_it_dif_even_with_the_correction() -> None:
+    """A second control: a difference in all skills is partly taken for what students bring to a source."""
+    school = a_school(np.random.default_rng(101), 1000, impact=0.5)
+    found = find_dif(compared(school), school.matching(prior=1.0), reference=0)
+    judged = [dif.outcome for dif in found if isinstance(dif.outcome, Judged)]
+    assert np.mean([outcome.uniform.p < 0.05 for outcome in judged]) > 0.3
+
+
 def test_without_purification_dif_of_many_anchors_spreads_to_the_innocent() -> None:
     one_sided = dict.fromkeys((0, 2, 4, 12, 14), 0.7)  # two of five indicators of two skills
     school = a_school(np.random.default_rng(7), 1500, Faults(dif=one_sided))
