@@ -42,9 +42,10 @@ def standing(observations: Observations, parameters: Parameters, solved: Solved,
     """What sufficiency looks at, for every student and skill."""
     n = observations.n_students
     skill, source = parameters.skill[observations.indicator], parameters.source[observations.indicator]
-    once = np.unique(observations.sitting * N_SKILLS + skill)
+    shown = np.zeros((observations.n_sittings, N_SKILLS), dtype=np.bool_)
+    shown[observations.sitting, skill] = True
     sittings = np.zeros((n, N_SKILLS), dtype=np.intp)
-    np.add.at(sittings, (solved.information.sitting_student[once // N_SKILLS], once % N_SKILLS), 1)
+    np.add.at(sittings, solved.information.sitting_student, shown)
     sources = np.zeros((n, N_SKILLS, N_SOURCES), dtype=np.bool_)
     sources[observations.student, skill, source] = True
     shares = np.zeros((observations.n_sittings, N_SKILLS))
