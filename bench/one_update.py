@@ -27,6 +27,7 @@ from sightline.domain.observables import Observable
 from sightline.domain.skills import Source
 from sightline.features.catalog import CATALOG_VERSION
 from sightline.measurement.card import read_card
+from sightline.pipeline.jobs import rescore_lock
 from sightline.pipeline.scoring import Scored, score_school
 from sightline.pipeline.updating import Remembered, assessed, remember
 from sightline.store import cards, embedded, one_student
@@ -82,7 +83,13 @@ async def main(url: str, classes: int) -> None:
     for student in students:
         used, marks = time.process_time(), [time.perf_counter()]
         with store.for_jobs.work() as driver:
-            stored = one_student.read(driver, drawn.school_id, student, CATALOG_VERSION)
+            stored = one_student.read(
+                driver,
+                drawn.school_id,
+                student,
+                catalog_version=CATALOG_VERSION,
+                awaiting=rescore_lock(drawn.school_id),
+            )
             marks.append(time.perf_counter())
             assessment = assessed(student, stored.observables, school, now=NOW)
             marks.append(time.perf_counter())

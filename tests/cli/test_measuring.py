@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, text
@@ -24,10 +24,12 @@ from sightline.cli import app
 from sightline.errors import BadInput, CardInvalid, NotFound
 from sightline.measurement.card import read_card
 from sightline.measurement.enough import MINIMUM_STUDENTS
+from sightline.pipeline import fitting
 from sightline.pipeline.cards import measurement_card
 from sightline.pipeline.scoring import rescore_school
-from sightline.store import embedded
+from sightline.store import embedded, people
 from sightline.store.database import Store, migrate
+from sightline.store.people import School
 from sightline.store.schema import assessments, cards, rescores
 
 Made = TypeVar("Made")
@@ -144,6 +146,33 @@ def test_a_school_is_measured_with_the_card_that_it_uses_and_then_with_the_shipp
             return list((await work.execute(select(cards.c.version).order_by(cards.c.entry))).scalars())
 
     assert place.do(used) == [fitted_version, measurement_card().version, fitted_version], "appended, not replaced"
+
+
+def test_of_more_students_than_a_fit_takes_the_same_ones_are_drawn_each_time(place: Place, school: Drawn) -> None:
+    async def act(store: Store) -> set[UUID]:
+        async with store.work() as work:
+            schools = await fitting.schools_to_fit(work, school.school_id)
+        by_school = await fitting.gathered(store, schools, most=20)
+        return set(by_school[school.school_id])
+
+    drawn = place.do(act)
+    assert len(drawn) == 20
+    assert place.do(act) == drawn < set(school.students)
+
+
+def test_real_schools_are_not_mixed_with_made_up_ones(place: Place, school: Drawn) -> None:
+    del school
+
+    async def chosen(store: Store) -> list[bool]:
+        async with store.work() as work:
+            found = await fitting.schools_to_fit(work, None)
+            made_up = [one.simulated for one in found]
+            await people.add_school(work, School(uuid4(), "Real school", simulated=False, created_at=NOW))
+            made_up += [one.simulated for one in await fitting.schools_to_fit(work, None)]
+            await work.rollback()
+            return made_up
+
+    assert place.do(chosen) == [True, False]
 
 
 def test_too_little_data_is_said_in_one_line_with_what_is_missing(place: Place) -> None:

@@ -17,9 +17,11 @@ from sightline.domain.skills import Source
 from sightline.pipeline.scoring import Scored, score_school
 from sightline.pipeline.signing_in import issue_for_staff
 from sightline.security.identity import CredentialKind
+from sightline.settings import Settings
 from sightline.store.assessments import newest_assessments
 from sightline.store.database import Store
 from sightline.store.schema import quarantines
+from sightline.web.app import app
 
 pytestmark = pytest.mark.asyncio
 
@@ -60,6 +62,23 @@ async def signed_in(store: Store, drawn: Drawn, teacher: int) -> dict[str, str]:
     return bearer(token)
 
 
+async def pages_of(store: Store, settings: Settings, drawn: Drawn, teacher: int) -> httpx.AsyncClient:
+    """A browser in which the teacher of a class has a session."""
+    async with store.work() as work:
+        session = await issue_for_staff(
+            work,
+            drawn.school_id,
+            drawn.teachers[teacher],
+            CredentialKind.STAFF_SESSION,
+            secret_key=SECRET,
+            now=datetime.now(UTC),
+        )
+    transport = httpx.ASGITransport(app(store, settings, {"paths": {}}))
+    return httpx.AsyncClient(
+        transport=transport, base_url=settings.public_url, cookies={"sightline_session": session}
+    )
+
+
 def mended_talk(drawn: Drawn, student: UUID) -> tuple[Observable, ...]:
     """The talk of a student of the broken class with values as a sound class has them."""
     sound: dict[str, list[Measured]] = {}
@@ -74,7 +93,7 @@ def mended_talk(drawn: Drawn, student: UUID) -> tuple[Observable, ...]:
 
 
 async def test_a_broken_source_is_set_aside_told_and_lifted_when_it_is_sound_again(
-    client: httpx.AsyncClient, store: Store
+    client: httpx.AsyncClient, store: Store, settings: Settings
 ) -> None:
     drawn = drawn_school(1, classes=6, size=12, broken={(BROKEN, Source.TALK): 2.5})
     await put(store, drawn)
@@ -95,6 +114,11 @@ async def test_a_broken_source_is_set_aside_told_and_lifted_when_it_is_sound_aga
         assert "far above what all other evidence says" in one["words"]
     other = await signed_in(store, drawn, 0)
     assert (await client.get(f"/api/v1/classes/{sound}/skills", headers=other)).json()["set_aside"] == []
+
+    pages = await pages_of(store, settings, drawn, BROKEN)
+    async with pages:
+        for path in (f"/classes/{broken}", f"/students/{here}"):
+            assert of_class["set_aside"][0]["words"] in (await pages.get(path)).text
 
     again = await score(store, drawn)
     assert again.changed == 0

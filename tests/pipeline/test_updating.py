@@ -28,13 +28,22 @@ pytestmark = pytest.mark.asyncio
 
 
 async def scored(store: Store, school_id: UUID) -> tuple[scoring.Scored, updating.Remembered]:
+    """The job's own steps; after it, no such job waits."""
     async with store.work() as work:
+        await work.execute(
+            text("delete from procrastinate_jobs where queueing_lock = :o"), {"o": jobs.rescore_lock(school_id)}
+        )
         done = await scoring.score_school(work, school_id, now=NOW)
         return done, await updating.remember(work, school_id, done)
 
 
 async def plays(store: Store, drawn: Drawn, student: UUID) -> None:
-    """One more session of games on the last day of evidence, as good as the student's first one was."""
+    """One more session of games on the last day of evidence, as good as the student's first one was.
+
+    As closing it would, this asks for the scoring of the school.
+    """
+    async with store.work() as work:
+        await jobs.ask_rescore(work, drawn.school_id, datetime.now(UTC) + timedelta(hours=1))
     seen, everything = drawn.observables[student], drawn.observables.values()
     at = max(o.at for of in everything for o in of) + timedelta(seconds=1)
     first = next(o.sitting_id for o in seen if o.source is Source.GAME)
@@ -154,6 +163,23 @@ async def test_a_worker_that_remembers_another_card_leaves_the_student_to_the_wh
     assert (await newest(store, drawn, student)).card_version == version
 
 
+async def test_an_update_that_comes_after_the_whole_scoring_says_nothing(store: Store) -> None:
+    """It would be the last word then, with severities that may be old."""
+    drawn = drawn_school(8, classes=1, size=12, sittings=(4, 3, 0))
+    await put(store, drawn)
+    await use(store, drawn, literature_as_fitted(drawn))
+    _, school = await scored(store, drawn.school_id)
+    student = drawn.students[0]
+    await plays(store, drawn, student)
+    async with store.work() as work:
+        await work.execute(
+            text("delete from procrastinate_jobs where queueing_lock = :o"),
+            {"o": jobs.rescore_lock(drawn.school_id)},
+        )
+    assert not update(store, drawn, student, school)
+    assert await rows(store, drawn, student) == 1
+
+
 async def test_evidence_of_a_new_day_moves_the_window_of_the_student(store: Store) -> None:
     drawn = drawn_school(5, classes=1, size=12, sittings=(4, 3, 0))
     await put(store, drawn)
@@ -161,6 +187,8 @@ async def test_evidence_of_a_new_day_moves_the_window_of_the_student(store: Stor
     _, school = await scored(store, drawn.school_id)
     student = drawn.students[0]
     later = tuple(moved(o) for o in drawn.observables[student] if o.source is Source.GAME)
+    async with store.work() as work:
+        await jobs.ask_rescore(work, drawn.school_id, datetime.now(UTC) + timedelta(hours=1))
     await put_observables(store, drawn, {student: later})
     assert update(store, drawn, student, school)
     near = await newest(store, drawn, student)

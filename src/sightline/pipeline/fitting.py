@@ -93,16 +93,30 @@ async def schools_to_fit(work: Work, school_id: UUID | None) -> list[School]:
     return [school for school in every if not school.simulated] or every
 
 
-async def gathered(store: Store, schools: Sequence[School]) -> dict[UUID, ByStudent]:
-    """The observables of each school that count now: what is set aside is not learned from."""
-    found: dict[UUID, ByStudent] = {}
+async def gathered(store: Store, schools: Sequence[School], most: int = MOST_STUDENTS) -> dict[UUID, ByStudent]:
+    """The observables of each school that count now, of `most` students in all, drawn with a fixed seed.
+
+    What is set aside is not learned from.
+    """
+    everybody: list[tuple[UUID, UUID]] = []
     for school in schools:
         async with store.work() as work:
-            seen = await evidence.current_observables(work, school.school_id, CATALOG_VERSION, moments=False)
-            classes = await growth.enrolled(work, school.school_id)
-            decisions = await quarantines.current(work, school.school_id)
+            known = await evidence.students_with_extractions(work, school.school_id)
+        everybody += [(school.school_id, student) for student in sorted(known)]
+    if len(everybody) > most:
+        chosen = np.random.default_rng(SEED).choice(len(everybody), most, replace=False)
+        everybody = [everybody[i] for i in np.sort(chosen).tolist()]
+    found: dict[UUID, ByStudent] = {}
+    for school_id in dict.fromkeys(school for school, _ in everybody):
+        students = [student for school, student in everybody if school == school_id]
+        async with store.work() as work:
+            seen = await evidence.current_observables(
+                work, school_id, CATALOG_VERSION, students=students, moments=False
+            )
+            classes = await growth.enrolled(work, school_id)
+            decisions = await quarantines.current(work, school_id)
         aside = frozenset(pair for pair, decision in decisions.items() if decision.set_aside)
-        found[school.school_id] = without_set_aside(seen, classes, aside)
+        found[school_id] = without_set_aside(seen, classes, aside)
     return found
 
 
@@ -114,7 +128,7 @@ def material_of(schools: Sequence[School], by_school: Mapping[UUID, ByStudent], 
     if not SHORTEST <= weeks <= LONGEST:
         raise BadInput(f"a window of {weeks:g} weeks: the model is for {SHORTEST:g} to {LONGEST:g} weeks")
     windows: dict[UUID, tuple[datetime, ByStudent]] = {}
-    for school_id, by_student in _at_most(by_school, MOST_STUDENTS).items():
+    for school_id, by_student in by_school.items():
         as_of = end_of_window(by_student)
         if as_of is not None:
             inside = {
@@ -147,19 +161,6 @@ def material_of(schools: Sequence[School], by_school: Mapping[UUID, ByStudent], 
         unseen=tuple(name for name in INDICATORS if name not in norms.by_indicator),
         simulated=any(school.simulated for school in schools),
     )
-
-
-def _at_most(by_school: Mapping[UUID, ByStudent], most: int) -> Mapping[UUID, ByStudent]:
-    """All students, or so many of them drawn with a fixed seed."""
-    everybody = sorted((school, student) for school, found in by_school.items() for student in found)
-    if len(everybody) <= most:
-        return by_school
-    chosen = np.random.default_rng(SEED).choice(len(everybody), most, replace=False)
-    drawn: dict[UUID, dict[UUID, Sequence[Observable]]] = {}
-    for i in np.sort(chosen).tolist():
-        school, student = everybody[i]
-        drawn.setdefault(school, {})[student] = by_school[school][student]
-    return drawn
 
 
 def joined(parts: Sequence[Observations]) -> Observations:

@@ -23,8 +23,13 @@ IDLE = timedelta(minutes=30)
 """A session without events for this long closes by itself."""
 
 
+def rescore_lock(school_id: UUID) -> str:
+    """What keeps a second scoring of a school from waiting."""
+    return f"rescore/{school_id}"
+
+
 async def ask_rescore(work: Work, school_id: UUID, now: datetime) -> None:
-    await defer(work, "rescore", {"school_id": str(school_id)}, once=f"rescore/{school_id}", at=now + SETTLE)
+    await defer(work, "rescore", {"school_id": str(school_id)}, once=rescore_lock(school_id), at=now + SETTLE)
 
 
 def ask_extraction(driver: Driver, school_id: UUID, session_id: UUID) -> None:

@@ -17,6 +17,7 @@ from sightline.domain.skills import Source
 from sightline.features.catalog import CATALOG_VERSION
 from sightline.measurement.assess import Frame, assess_school
 from sightline.measurement.severities import Severities
+from sightline.pipeline.jobs import rescore_lock
 from sightline.pipeline.scoring import Scored, end_of_window, without_set_aside
 from sightline.store import assessments, one_student
 from sightline.store.assessments import Mark
@@ -45,11 +46,14 @@ def update_student(
 ) -> bool:
     """Assess one student; False when that was not possible, or said nothing new.
 
-    Not possible when the school has another card, other norms or other sources set aside than remembered. The
-    school is held alone. Evidence of a day after the school's window moves the window for this student.
+    Not possible when the school has another card, other norms or other sources set aside than remembered, and
+    when no whole scoring of the school waits: what is written here must never be the last word. The school is held
+    alone. Evidence of a day after the school's window moves the window for this student.
     """
-    stored = one_student.read(driver, school_id, student_id, CATALOG_VERSION)
-    if stored.mark != school.mark:
+    stored = one_student.read(
+        driver, school_id, student_id, catalog_version=CATALOG_VERSION, awaiting=rescore_lock(school_id)
+    )
+    if stored.mark != school.mark or not stored.awaited:
         return False
     assessment = assessed(student_id, stored.observables, school, now=now)
     return one_student.add(driver, school_id, assessment, stored.content_hash)

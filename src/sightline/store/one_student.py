@@ -22,6 +22,7 @@ from sightline.store.schema import assessments
 from sightline.store.telemetry import lock_key
 
 HOLD = "select pg_advisory_xact_lock(%(key)s)"
+AWAITED = "select exists (select from procrastinate_jobs where queueing_lock = %(once)s and status = 'todo')"
 MARK = driver_sql(newest_mark())
 OBSERVABLES = driver_sql(current_of_student())
 NEWEST = driver_sql(
@@ -34,25 +35,34 @@ ADD = driver_sql(insert(assessments).values({c.name: bindparam(c.name) for c in 
 
 
 class Stored(NamedTuple):
-    """One student as the database has them: the school's mark, the newest assessment's content, observables."""
+    """One student as the database has them: the newest assessment's content, and the observables.
+
+    mark: the school's; awaited: whether the job that was named waits.
+    """
 
     mark: Mark
+    awaited: bool
     content_hash: bytes | None
     observables: list[Observable]
 
 
-def read(driver: Driver, school_id: UUID, student_id: UUID, catalog_version: str) -> Stored:
-    """Hold the school alone until the end of the transaction, and read the student."""
+def read(driver: Driver, school_id: UUID, student_id: UUID, *, catalog_version: str, awaiting: str) -> Stored:
+    """Hold the school alone until the end of the transaction, and read the student.
+
+    awaiting: the queueing lock of a job.
+    """
     driver.prepare_threshold = 0  # planning takes longer than all the rest
     asked = {"school_id": school_id, "student_id": student_id, "catalog_version": catalog_version}
     with driver.pipeline():
         driver.execute(HOLD, {"key": lock_key(school_id, school_id)})
         mark = driver.execute(MARK, asked)
+        awaited = driver.execute(AWAITED, {"once": awaiting})
         newest = driver.execute(NEWEST, asked)
         rows = driver.cursor(binary=True, row_factory=namedtuple_row).execute(OBSERVABLES, asked)
-        entries, known = mark.fetchone(), newest.fetchone()
+        entries, waits, known = mark.fetchone(), awaited.fetchone(), newest.fetchone()
         return Stored(
             mark=Mark(None, None, None) if entries is None else Mark(*entries),
+            awaited=waits is not None and bool(waits[0]),
             content_hash=None if known is None else bytes(known[0]),
             observables=[observable_of(row, ()) for row in rows.fetchall()],
         )
