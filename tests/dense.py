@@ -11,8 +11,8 @@ import numpy as np
 from sightline.domain.observables import Observable
 from sightline.measurement.assess import Frame
 from sightline.measurement.card import N_SKILLS, STATE
-from sightline.measurement.items import SKILL_AXIS, SOURCE_AXIS, residual_variance
 from sightline.measurement.norms import standardised
+from sightline.measurement.parameters import SKILL_AXIS, SOURCE_AXIS, residual_variance
 
 
 def brute_force(
