@@ -25,7 +25,7 @@ from sightline.measurement.card import Card, read_card
 from sightline.measurement.items import items_of
 from sightline.measurement.levels import level_name, level_probabilities
 from sightline.measurement.norms import Norm, Norms, norms_of
-from sightline.measurement.posterior import information, posterior, severity
+from sightline.measurement.one_by_one import information, posterior, severity
 
 RAW = files("sightline.params").joinpath("measurement-literature-1.json").read_bytes()
 CARD = read_card(RAW)

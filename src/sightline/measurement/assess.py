@@ -19,7 +19,7 @@ from sightline.measurement.contributions import contributions, rater_adjustments
 from sightline.measurement.items import SKILL_AXIS, Items, items_of, time_in_window
 from sightline.measurement.levels import interval_90, level_name, level_probabilities
 from sightline.measurement.norms import Norms
-from sightline.measurement.posterior import Information, Posterior, Severity, information, posterior, severity
+from sightline.measurement.one_by_one import Information, Posterior, Severity, information, posterior, severity
 from sightline.measurement.sufficiency import (
     COMPARISON_HELPS,
     evidence_for,

@@ -7,7 +7,7 @@ from uuid import UUID
 from sightline.domain.estimates import Contribution
 from sightline.measurement.card import Array
 from sightline.measurement.items import Items
-from sightline.measurement.posterior import Information, Posterior, Severity
+from sightline.measurement.one_by_one import Information, Posterior, Severity
 
 
 def contributions(

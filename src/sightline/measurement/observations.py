@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """n observables of N students, sorted by student and then by sitting; a sitting has one student and one source.
+    """n observables of N students, sorted by student and then by sitting; a sitting has one student, one source.
 
     student: index of the student, never falling; sitting: index over all sittings, never falling; indicator: index
     into the parameters; time: in units of the window, 0 to 1; y: standardised, more is better;

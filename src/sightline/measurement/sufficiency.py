@@ -15,7 +15,7 @@ from sightline.domain.skills import Skill, Source
 from sightline.measurement.card import Array, Card
 from sightline.measurement.items import SKILL_AXIS, Items, design_row, residual_variance
 from sightline.measurement.norms import MINIMUM_STUDENTS, Norm, Norms
-from sightline.measurement.posterior import Information, Severity
+from sightline.measurement.one_by_one import Information, Severity
 
 MOST_SITTINGS = 12
 """Further sittings of one source that may still be called help; more than one and a half a week is no advice."""
