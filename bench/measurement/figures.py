@@ -8,7 +8,7 @@ from itertools import pairwise
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 62, 220, 48, 52
+LEFT, RIGHT, TOP, BOTTOM = 62, 220, 60, 52
 """Pixels around the drawing; labels of lines stand on its right."""
 
 INK, GREY, PALE, BAND = "#1b1b1b", "#5f6368", "#dfe1e5", "#e8f1ea"
