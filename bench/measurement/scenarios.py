@@ -16,8 +16,8 @@ class Scenario:
 
     game_rate, talk_rate: sittings a week; rating_weeks: when teachers rate, in weeks; opportunity, seen: share of
     indicators that a sitting, a rating occasion gave an opportunity for (.6 makes about 115 items in 8 weeks);
-    severity_sd: of raters; error_df: of a t distribution of item errors, infinity for normal ones; missing: absence
-    depends on the true skill; ordinal: ratings in four categories; step: change comes at once in mid-window; icc:
+    severity_sd: of raters; error_df: of a t distribution of item errors, infinity for normal ones; missing: sittings
+    and items are absent the more the lower the skill (one SD below the mean: a third less than one SD above); ordinal: ratings in four categories; step: change comes at once in mid-window; icc:
     share of the variance of levels that lies between classes; wobble: stationary SD of an AR(1) process around each
     skill's line (autocorrelation .6 a week); counted: generator B; fitted_on_others: the card comes from other
     students of the same world; bootstrap: refits for the uncertainty of the card.
@@ -67,6 +67,9 @@ AR1 = replace(BASE, name="AR(1) wobble", wobble=0.3)
 SMALL_SCHOOL = replace(BASE, name="N = 200", students=200, bootstrap=12)
 LARGE = replace(BASE, name="N = 2,000", students=2000)
 COUNTED = replace(BASE, name="generator B", counted=True)
+WITH_BOOSTING = (BASE.name, LARGE.name, COUNTED.name)
+"""Scenarios in which boosting is trained as well: it takes longer than all the rest."""
+
 HEAVY_TAILS = replace(BASE, name="t3 noise", error_df=3.0)
 
 SCENARIOS = (

@@ -10,7 +10,7 @@ import numpy as np
 from bench.measurement import changes, counted, rivals, world
 from bench.measurement.changes import Discovered, Rate
 from bench.measurement.fitted import Believed, believed, learned
-from bench.measurement.scenarios import Scenario
+from bench.measurement.scenarios import WITH_BOOSTING, Scenario
 from bench.measurement.scoring import (
     Binned,
     Estimates,
@@ -50,7 +50,8 @@ class School:
 class Outcome:
     """What came of one scenario and seed. None: there is no such thing here, such as an oracle for generator B.
 
-    Errors are RMSE against the true level at the end of the window (SD), rivals after their best rescaling;
+    Errors are RMSE against the true level at the end of the window (SD), rivals after their best rescaling; fixed_raw: sources not
+    put on one scale first;
     boosted_label, boosted_truth: share of conformal intervals that hold the rating, and the true skill.
     control: coverage with method and sitting terms off. binned: by claimed reliability.
     """
@@ -68,6 +69,7 @@ class Outcome:
     lam_rmse: float | None
     gam_rmse: float | None
     fixed_rmse: float
+    fixed_raw_rmse: float
     thirds_rmse: float
     boosted_rmse: float | None
     boosted_label: float | None
@@ -105,6 +107,7 @@ def outcome(at: School) -> Outcome:
     boosted = _boosted(at)
     parameters, comparable = at.world, scenario.has_an_oracle
     used = np.isin(parameters.source, [world.AXES[s] for s in scenario.sources])
+    by_source = rivals.source_means(simulated.observations, parameters)
     nobody = at.others("nobody changes", np.zeros_like(truth.beta))
     mixed = at.others("some change", changes.mixture(generator(at.seed, scenario.name, "who changes"), len(truth.beta)))
     return Outcome(
@@ -120,8 +123,9 @@ def outcome(at: School) -> Outcome:
         oracle_rmse=None if oracle is None else rmse(oracle.mean, truth.level),
         lam_rmse=rmse(at.card.lam[used], parameters.lam[used]) if comparable else None,
         gam_rmse=rmse(at.card.gam[used], parameters.gam[used]) if comparable else None,
-        fixed_rmse=_rival(rivals.fixed_weights(simulated.observations, parameters), truth.level),
-        thirds_rmse=_rival(rivals.equal_thirds(simulated.observations, parameters), truth.level),
+        fixed_rmse=_rival(rivals.fixed_weights(rivals.on_one_scale(by_source)), truth.level),
+        fixed_raw_rmse=_rival(rivals.fixed_weights(by_source), truth.level),
+        thirds_rmse=_rival(rivals.equal_thirds(rivals.on_one_scale(by_source)), truth.level),
         boosted_rmse=None if boosted is None else _rival(boosted.predicted, truth.level),
         boosted_label=None if boosted is None else _held(boosted, boosted.label),
         boosted_truth=None if boosted is None else _held(boosted, truth.level),
@@ -167,7 +171,7 @@ def _control(at: School) -> tuple[float | None, Estimates | None]:
 
 
 def _boosted(at: School) -> rivals.Boosted | None:
-    if at.scenario.sources != SOURCES:
+    if at.scenario.name not in WITH_BOOSTING:
         return None
     return rivals.boosting(generator(at.seed, at.scenario.name, "boosting"), at.simulated)
 

@@ -180,7 +180,7 @@ def sittings(rng: np.random.Generator, scenario: Scenario, skills: People) -> De
     keep = np.isin(source, [AXES[s] for s in scenario.sources])
     if scenario.missing:
         general = level_at(skills, scenario, student, time).mean(axis=1)
-        keep &= rng.random(len(student)) < _logistic(1.0 + general)
+        keep &= rng.random(len(student)) < _logistic(1.5 + 0.75 * general)
     order = np.lexsort((source, time, student))
     order = order[keep[order]]
     student, source, time, task = student[order], source[order], time[order], task[order]
@@ -193,7 +193,7 @@ def sittings(rng: np.random.Generator, scenario: Scenario, skills: People) -> De
     if scenario.missing:
         theta = level_at(skills, scenario, student, time)
         seen_skill = theta[sitting, skills.truth.parameters.skill[indicator]]
-        shown &= rng.random(len(sitting)) < _logistic(2.0 + seen_skill)
+        shown &= rng.random(len(sitting)) < _logistic(2.5 + 0.75 * seen_skill)
     sitting, indicator = sitting[shown], indicator[shown]
     used, sitting = np.unique(sitting, return_inverse=True)
     student, source, time, task = student[used], source[used], time[used], task[used]
@@ -240,12 +240,14 @@ def predictor(
 
 
 def errors(rng: np.random.Generator, scenario: Scenario, parameters: Parameters, design: Design) -> Floats:
-    """Errors of variance s2 + exposure variance; of a t distribution with that variance when the scenario says so."""
+    """Normal errors of variance s2 + exposure variance, or t errors with the root of that as their scale.
+
+    The variance of t3 errors is three times the square of their scale.
+    """
     scale = np.sqrt(parameters.s2[design.indicator] + design.exposure_variance)
-    if np.isinf(scenario.error_df):
-        return np.asarray(scale * rng.standard_normal(len(scale)))
-    df = scenario.error_df
-    return np.asarray(scale * rng.standard_t(df, len(scale)) / np.sqrt(df / (df - 2.0)))
+    normal = np.isinf(scenario.error_df)
+    drawn = rng.standard_normal(len(scale)) if normal else rng.standard_t(scenario.error_df, len(scale))
+    return np.asarray(scale * drawn)
 
 
 def with_categories(y: Floats, design: Design, parameters: Parameters) -> Floats:

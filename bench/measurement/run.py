@@ -1,0 +1,109 @@
+"""All of the benchmark, or the parts of it that a short run can decide; the same seeds give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.measurement import changes, laws, suspects
+from bench.measurement.changes import NO_TESTS, Rate
+from bench.measurement.laws import Laws, Speed
+from bench.measurement.scenarios import BASE, COUNTED, HEAVY_TAILS, SCENARIOS, Scenario
+from bench.measurement.schooling import Outcome, School, generator, outcome, school
+from bench.measurement.suspects import Broken, Planted
+
+SEEDS = (101, 102, 103, 104, 105)
+SHORT_SEEDS = (101, 102)
+SHORT_SCENARIOS = (BASE, HEAVY_TAILS, COUNTED)
+
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """How often a rise of one size is seen at the three levels, by the fitted card and by the oracle, and their number."""
+
+    effect: float
+    fitted: tuple[Rate, ...]
+    oracle: tuple[Rate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything that a run found, in the order of scenarios and seeds."""
+
+    seeds: tuple[int, ...]
+    outcomes: tuple[Outcome, ...]
+    power: tuple[Power, ...]
+    planted: tuple[Planted, ...]
+    broken: tuple[Broken, ...]
+    laws: Laws
+    speed: Speed | None
+    example: School
+
+    def of(self, name: str) -> tuple[Outcome, ...]:
+        return tuple(o for o in self.outcomes if o.scenario == name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Scenarios that were run, each once, in order."""
+        return tuple(dict.fromkeys(o.scenario for o in self.outcomes))
+
+
+def full(told: Told, seeds: Sequence[int] = SEEDS, scenarios: Sequence[Scenario] = SCENARIOS) -> Results:
+    """Every scenario and seed; `told` hears one line for each scenario."""
+    return _run(told, tuple(seeds), tuple(scenarios), changes.EFFECTS, timed=True)
+
+
+def short(told: Told) -> Results:
+    """Two seeds of three scenarios: enough for the marks that a small run can decide."""
+    return _run(told, SHORT_SEEDS, SHORT_SCENARIOS, (0.0, 0.5), timed=False)
+
+
+def _run(
+    told: Told, seeds: tuple[int, ...], scenarios: tuple[Scenario, ...], effects: Sequence[float], *, timed: bool
+) -> Results:
+    outcomes: list[Outcome] = []
+    bases: list[School] = []
+    for place, scenario in enumerate(scenarios, start=1):
+        for seed in seeds:
+            at = school(seed, scenario)
+            outcomes.append(outcome(at))
+            if scenario == BASE:
+                bases.append(at)
+        mine = outcomes[-len(seeds) :]
+        told(
+            f"{place:2d}/{len(scenarios)} {scenario.name:24s} coverage {np.mean([o.coverage for o in mine]):.3f}"
+            f"  RMSE {np.mean([o.rmse for o in mine]):.3f}"
+        )
+    told("power of growth")
+    power = tuple(_power(bases, effect) for effect in effects)
+    told("DIF and broken sources")
+    planted = tuple(suspects.dif(at, size) for at in bases for size in suspects.DIF_SIZES)
+    broken = tuple(suspects.broken_source(at) for at in bases)
+    told("laws" + (" and speed" if timed else ""))
+    return Results(
+        seeds=seeds,
+        outcomes=tuple(outcomes),
+        power=power,
+        planted=planted,
+        broken=broken,
+        laws=laws.laws(generator(seeds[0], "laws")),
+        speed=laws.speed(generator(seeds[0], "speed")) if timed else None,
+        example=bases[0],
+    )
+
+
+def _power(bases: Sequence[School], effect: float) -> Power:
+    fitted, oracle = (NO_TESTS,) * 3, (NO_TESTS,) * 3
+    for at in bases:
+        everybody = np.full_like(at.simulated.truth.beta, effect)
+        risen = at.others(f"all rise by {effect:g}", everybody)
+        classes = risen.truth.classes
+        found = changes.rises(changes.growth(risen, at.card, at.scenario, changes.TEST_LEVEL), classes)
+        known = changes.rises(changes.growth(risen, at.world, at.scenario, changes.TEST_LEVEL), classes)
+        fitted = tuple(a + b for a, b in zip(fitted, found, strict=True))
+        oracle = tuple(a + b for a, b in zip(oracle, known, strict=True))
+    return Power(effect, fitted, oracle)
