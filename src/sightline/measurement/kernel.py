@@ -1,18 +1,24 @@
 """The posterior of all students by compiled loops: one sorted pass over observables, no student in Python.
 
-The same equations and results as `posterior`, to 1e-9. Importing this module imports numba; the first call of a
-fresh installation compiles, and later processes read what it kept.
+The same equations and results as `posterior`, to 1e-9. Importing this module imports numba (a third of a second);
+the first call of a fresh installation compiles, and later processes read what it kept.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sightline.measurement.card import STATE
-
-from sightline.measurement.loops import before_severity, finish, gather, rater_gains, rater_slots, rater_sums
+from sightline.measurement.loops import (
+    Results,
+    Rows,
+    before_severity,
+    finish,
+    gather,
+    rater_slots,
+    rater_sums,
+    united,
+)
 from sightline.measurement.observations import Floats, Observations, Parameters
 from sightline.measurement.posterior import (
     Information,
@@ -31,7 +37,7 @@ def information(observations: Observations, parameters: Parameters, weight: Floa
     lam = parameters.lam[of]
     raters, slot = rater_slots(observations.student, observations.rater, observations.n_students)
     n, g, k = observations.n_students, observations.n_sittings, raters.shape[1]
-    found = Information(
+    sums = Information(
         variance=error_variance(observations, parameters, weight),
         residual=residuals(observations, parameters),
         sitting_student=np.zeros(g, dtype=np.intp),
@@ -48,46 +54,33 @@ def information(observations: Observations, parameters: Parameters, weight: Floa
         rated=np.zeros((n, k, k)),
         rated_residual=np.zeros((n, k)),
     )
-    gather(
-        observations.student,
-        observations.sitting,
-        parameters.skill[of],
-        parameters.source[of],
-        lam,
-        lam * observations.time,
-        parameters.gam[of],
-        1.0 / found.variance,
-        found.residual,
-        slot,
-        sitting_variances(observations, parameters),
-        found.sitting_student,
-        found.sitting_sum,
-        found.sitting_precision,
-        found.sitting_residual,
-        found.sitting_shrink,
-        found.sitting_rated,
-        found.gain,
-        found.eta,
-        found.borne,
-        found.rated,
-        found.rated_residual,
+    rows = Rows(
+        student=observations.student,
+        sitting=observations.sitting,
+        skill=parameters.skill[of],
+        source=parameters.source[of],
+        level=lam,
+        change=lam * observations.time,
+        own=parameters.gam[of],
+        precision=1.0 / sums.variance,
+        residual=sums.residual,
+        om2=sitting_variances(observations, parameters),
     )
-    return found
+    gather(rows, sums)
+    return sums
 
 
-def severity_of(found: Information, gain: Floats, n_raters: int, tau2: float) -> Severity:
+def severity_of(sums: Information, gain: Floats, n_raters: int, tau2: float) -> Severity:
     """Equation (3): each group of raters who share students is solved by itself. `gain` is -P b (N x K x 17)."""
     diagonal, shift, leader = np.zeros(n_raters), np.zeros(n_raters), np.arange(n_raters)
-    rows, columns, values = rater_sums(
-        found.raters, found.rated, found.rated_residual, found.borne, gain, found.eta, diagonal, shift, leader
-    )
+    rater_sums(sums, gain, diagonal, shift)
+    rows, columns, values = united(sums, gain, leader)
     covariance = np.diag(tau2 / (1.0 + tau2 * diagonal))
     order = np.argsort(leader[rows], kind="stable")
-    rows, columns, values = rows[order], columns[order], values[order]
-    leaders, starts = np.unique(leader[rows], return_index=True)
-    for first, part in zip(leaders, np.split(np.arange(len(rows)), starts[1:]), strict=False):
+    leaders, starts = np.unique(leader[rows[order]], return_index=True)
+    for first, part in zip(leaders, np.split(order, starts[1:]), strict=False):  # one empty part without leaders
         members = np.flatnonzero(leader == first)
-        precision: Any = np.diag(1.0 + tau2 * diagonal[members])
+        precision = np.diag(1.0 + tau2 * diagonal[members])
         at = np.searchsorted(members, rows[part]), np.searchsorted(members, columns[part])
         np.add.at(precision, at, tau2 * values[part])
         inverse = tau2 * np.linalg.inv(precision)
@@ -96,7 +89,7 @@ def severity_of(found: Information, gain: Floats, n_raters: int, tau2: float) ->
 
 
 def posterior(
-    found: Information,
+    sums: Information,
     parameters: Parameters,
     *,
     n_raters: int,
@@ -104,34 +97,23 @@ def posterior(
     severity: Severity | None = None,
 ) -> Solved:
     """Means and covariances from the sums; a `severity` that is already known is used as it is."""
-    n, k = found.raters.shape
-    before = np.empty((n, STATE, STATE))
-    gain = np.zeros((n, k, STATE))
-    before_severity(prior_information(parameters, flat_slopes=flat_slopes), found.gain, before)
-    rater_gains(before, found.borne, found.raters, gain)
+    n, k = sums.raters.shape
+    before, gain = np.empty((n, STATE, STATE)), np.zeros((n, k, STATE))
+    before_severity(prior_information(parameters, flat_slopes=flat_slopes), sums, before, gain)
     if severity is None:
-        severity = severity_of(found, gain, n_raters, parameters.tau2)
-    mean, covariance, with_severity = np.empty((n, STATE)), np.empty((n, STATE, STATE)), np.zeros((n, k, STATE))
-    finish(
-        parameters.prior_mean,
-        before,
-        found.eta,
-        found.raters,
-        gain,
-        severity.mean,
-        severity.covariance,
-        mean,
-        covariance,
-        with_severity,
+        severity = severity_of(sums, gain, n_raters, parameters.tau2)
+    results = Results(
+        mean=np.empty((n, STATE)), covariance=np.empty((n, STATE, STATE)), with_severity=np.zeros((n, k, STATE))
     )
+    finish(parameters.prior_mean, sums, before, gain, severity.mean, severity.covariance, results)
     return Solved(
-        information=found,
-        mean=mean,
-        covariance=covariance,
+        information=sums,
+        mean=results.mean,
+        covariance=results.covariance,
         covariance_before=before,
         severity=severity,
         severity_gain=gain,
-        severity_covariance=with_severity,
+        severity_covariance=results.with_severity,
     )
 
 
@@ -143,5 +125,5 @@ def solve(
     weight: Floats | None = None,
 ) -> Solved:
     """`posterior.solve`, compiled."""
-    found = information(observations, parameters, weight)
-    return posterior(found, parameters, n_raters=observations.n_raters, flat_slopes=flat_slopes)
+    sums = information(observations, parameters, weight)
+    return posterior(sums, parameters, n_raters=observations.n_raters, flat_slopes=flat_slopes)

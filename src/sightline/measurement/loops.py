@@ -1,26 +1,42 @@
 """The loops of `kernel`, compiled by numba: a sorted pass over items, and small matrices by hand.
 
 Everything here fills arrays that the caller made. h has three non-zeros, so an item adds six numbers to L; a
-sitting's sum has at most fifteen; and a 17 x 17 inverse by hand needs no call into a library.
+sitting's sum has at most fifteen; and a 17 x 17 inverse by hand (3 microseconds) needs no call into a library (7).
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 from numba import njit
 
 from sightline.measurement.card import N_SKILLS, STATE, Array
 from sightline.measurement.observations import Floats, Index
+from sightline.measurement.posterior import Information
 
-_Function = TypeVar("_Function")
+_Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def compiled(function: _Function) -> _Function:
     """Compile at the first call and keep the result beside the module; numba has no types of its own."""
-    wrapped: _Function = njit(cache=True, error_model="numpy")(function)
-    return wrapped
+    return cast("_Function", njit(cache=True, error_model="numpy")(function))
+
+
+class Rows(NamedTuple):
+    """The items as the pass reads them: axes, h's three values, w/s2 and r (n each); om2 of each sitting (G)."""
+
+    student: Index
+    sitting: Index
+    skill: Index
+    source: Index
+    level: Floats
+    change: Floats
+    own: Floats
+    precision: Floats
+    residual: Floats
+    om2: Floats
 
 
 @compiled
@@ -44,257 +60,228 @@ def invert(matrix: Array, out: Array) -> None:
             for k in range(j, i):
                 total -= matrix[i, k] * matrix[k, j]
             matrix[i, j] = total / matrix[i, i]
+    _squared(matrix, out)
+
+
+@compiled
+def _squared(root: Array, out: Array) -> None:
+    """The product root' root of a lower triangle."""
     for i in range(STATE):
         for j in range(i + 1):
             total = 0.0
             for k in range(i, STATE):
-                total += matrix[k, i] * matrix[k, j]
+                total += root[k, i] * root[k, j]
             out[i, j] = total
             out[j, i] = total
 
 
 @compiled
 def rater_slots(student: Index, rater: Index, n_students: int) -> tuple[Index, Index]:
-    """Each student's raters, rising (N x K), and which of them gave each item."""
+    """Each student's raters, rising (N x K), and which of them gave each item (n, else -1)."""
     n = len(student)
     counts = np.zeros(n_students, dtype=np.intp)
-    most = 0
-    own = np.empty(n, dtype=np.intp)
-    start = 0
-    while start < n:
-        end = start
-        found = 0
-        while end < n and student[end] == student[start]:
-            if rater[end] >= 0:
-                known = False
-                for k in range(found):
-                    known = known or own[start + k] == rater[end]
-                if not known:
-                    own[start + found] = rater[end]
-                    found += 1
-            end += 1
-        own[start : start + found].sort()
-        counts[student[start]] = found
-        most = max(most, found)
-        start = end
+    kept = np.empty(n, dtype=np.intp)  # each student's raters, from where his items begin
+    starts = np.searchsorted(student, np.arange(n_students + 1))
+    for i in range(n_students):
+        own = kept[starts[i] : starts[i + 1]]
+        for r in rater[starts[i] : starts[i + 1]]:
+            if r >= 0 and not np.any(own[: counts[i]] == r):
+                own[counts[i]] = r
+                counts[i] += 1
+        own[: counts[i]].sort()
+    most = counts.max() if n_students else 0
     raters = np.full((n_students, most), -1, dtype=np.intp)
     slot = np.full(n, -1, dtype=np.intp)
-    first = 0
-    for i in range(n):
-        if i == 0 or student[i] != student[i - 1]:
-            first = i
-            for k in range(counts[student[i]]):
-                raters[student[i], k] = own[i + k]
-        for k in range(counts[student[i]]):
-            if rater[i] == raters[student[i], k]:
-                slot[i] = k
+    for i in range(n_students):
+        raters[i, : counts[i]] = kept[starts[i] : starts[i] + counts[i]]
+        for position in range(starts[i], starts[i + 1]):
+            for k in range(counts[i]):
+                if rater[position] == raters[i, k]:
+                    slot[position] = k
     return raters, slot
 
 
 @compiled
-def gather(  # noqa: PLR0913, PLR0917, C901, PLR0912, PLR0915 -- one pass fills all sums; compiled code takes arrays
-    student: Index,
-    sitting: Index,
-    skill: Index,
-    source: Index,
-    level: Floats,
-    change: Floats,
-    own: Floats,
-    precision: Floats,
-    residual: Floats,
-    slot: Index,
-    om2: Floats,
-    owner: Index,
-    sums: Floats,
-    totals: Floats,
-    residual_sums: Floats,
-    shrink: Floats,
-    rated_in: Floats,
-    gain: Floats,
-    eta: Floats,
-    borne: Floats,
-    rated: Floats,
-    rated_residual: Floats,
-) -> None:
-    """Fill the sums of `Information`; the lower half of L first, the upper one at the end."""
-    n = len(student)
-    many = rated_in.shape[1]
-    touched = np.empty(STATE, dtype=np.intp)
+def gather(rows: Rows, sums: Information) -> None:
+    """Fill the sums, one sitting after another; the lower half of L first, the upper one at the end."""
+    n = len(rows.student)
     position = 0
     while position < n:
-        g, i = sitting[position], student[position]
-        owner[g] = i
-        a, large, small = sums[g], gain[i], eta[i]
-        total, weighted_residual = 0.0, 0.0
-        while position < n and sitting[position] == g:
-            p, r = precision[position], residual[position]
-            one, two, three = skill[position], N_SKILLS + skill[position], 2 * N_SKILLS + source[position]
-            x, y, z = level[position], change[position], own[position]
-            px, py, pz = p * x, p * y, p * z
-            large[one, one] += px * x
-            large[two, one] += py * x
-            large[two, two] += py * y
-            large[three, one] += pz * x
-            large[three, two] += pz * y
-            large[three, three] += pz * z
-            a[one] += px
-            a[two] += py
-            a[three] += pz
-            small[one] += px * r
-            small[two] += py * r
-            small[three] += pz * r
-            total += p
-            weighted_residual += p * r
-            k = slot[position]
-            if k >= 0:
-                rated_in[g, k] += p
-                rated[i, k, k] += p
-                rated_residual[i, k] += p * r
-                borne[i, k, one] += px
-                borne[i, k, two] += py
-                borne[i, k, three] += pz
-            position += 1
-        v = om2[g] / (1.0 + om2[g] * total)
-        totals[g], residual_sums[g], shrink[g] = total, weighted_residual, v
-        count = 0
-        for j in range(STATE):
-            if a[j] != 0.0:
-                touched[count] = j
-                count += 1
-        for s in range(count):
-            j = touched[s]
-            va = v * a[j]
-            small[j] -= va * weighted_residual
-            for t in range(s + 1):
-                large[j, touched[t]] -= va * a[touched[t]]
-        for k in range(many):
-            w = v * rated_in[g, k]
-            if w != 0.0:
-                rated_residual[i, k] -= w * weighted_residual
-                for s in range(count):
-                    borne[i, k, touched[s]] -= w * a[touched[s]]
-                for m in range(many):
-                    rated[i, k, m] -= w * rated_in[g, m]
-    for i in range(len(gain)):
+        g, i = rows.sitting[position], rows.student[position]
+        sums.sitting_student[g] = i
+        end = position + 1
+        while end < n and rows.sitting[end] == g:
+            end += 1
+        _add_items(position, end, rows, sums)
+        position = end
+        sums.sitting_shrink[g] = rows.om2[g] / (1.0 + rows.om2[g] * sums.sitting_precision[g])
+        _correct(g, i, sums)
+    for i in range(len(sums.gain)):
         for j in range(STATE):
             for k in range(j):
-                gain[i, k, j] = gain[i, j, k]
+                sums.gain[i, k, j] = sums.gain[i, j, k]
 
 
 @compiled
-def before_severity(prior: Array, gain: Floats, before: Floats) -> None:
-    """P of each student before severity: inverse(L0 + gain)."""
+def _add_items(first: int, end: int, rows: Rows, sums: Information) -> None:
+    """The terms of one sitting's items in (2), and in (3) of those that a rater gave."""
+    i, g = rows.student[first], rows.sitting[first]
+    large, small, a = sums.gain[i], sums.eta[i], sums.sitting_sum[g]
+    for n in range(first, end):
+        p, r, k = rows.precision[n], rows.residual[n], sums.slot[n]
+        x, y, z = rows.level[n], rows.change[n], rows.own[n]
+        px, py, pz = p * x, p * y, p * z
+        one, two, three = rows.skill[n], N_SKILLS + rows.skill[n], 2 * N_SKILLS + rows.source[n]
+        large[one, one] += px * x
+        large[two, one] += py * x
+        large[two, two] += py * y
+        large[three, one] += pz * x
+        large[three, two] += pz * y
+        large[three, three] += pz * z
+        a[one] += px
+        a[two] += py
+        a[three] += pz
+        small[one] += px * r
+        small[two] += py * r
+        small[three] += pz * r
+        sums.sitting_precision[g] += p
+        sums.sitting_residual[g] += p * r
+        if k >= 0:
+            sums.sitting_rated[g, k] += p
+            sums.rated[i, k, k] += p
+            sums.rated_residual[i, k] += p * r
+            sums.borne[i, k, one] += px
+            sums.borne[i, k, two] += py
+            sums.borne[i, k, three] += pz
+
+
+@compiled
+def _correct(g: int, i: int, sums: Information) -> None:
+    """Take out what the items of one sitting have in common."""
+    a, v, shared = sums.sitting_sum[g], sums.sitting_shrink[g], sums.sitting_residual[g]
+    touched = np.flatnonzero(a)
+    for s in range(len(touched)):
+        j = touched[s]
+        va = v * a[j]
+        sums.eta[i, j] -= va * shared
+        for t in range(s + 1):
+            sums.gain[i, j, touched[t]] -= va * a[touched[t]]
+    for k in range(sums.sitting_rated.shape[1]):
+        w = v * sums.sitting_rated[g, k]
+        if w != 0.0:
+            sums.rated_residual[i, k] -= w * shared
+            for j in touched:
+                sums.borne[i, k, j] -= w * a[j]
+            for m in range(sums.sitting_rated.shape[1]):
+                sums.rated[i, k, m] -= w * sums.sitting_rated[g, m]
+
+
+@compiled
+def before_severity(prior: Array, sums: Information, before: Floats, gain: Floats) -> None:
+    """P of each student before severity, inverse(L0 + gain), and -P b of each of his raters."""
     work = np.empty((STATE, STATE))
-    for i in range(len(gain)):
+    for i in range(len(before)):
         for j in range(STATE):
             for k in range(j + 1):
-                work[j, k] = prior[j, k] + gain[i, j, k]
+                work[j, k] = prior[j, k] + sums.gain[i, j, k]
         invert(work, before[i])
-
-
-@compiled
-def rater_gains(before: Floats, borne: Floats, raters: Index, gain: Floats) -> None:
-    """-P b of each student's raters."""
-    for i in range(len(raters)):
-        for k in range(raters.shape[1]):
-            if raters[i, k] >= 0:
+        for k in range(sums.raters.shape[1]):
+            if sums.raters[i, k] >= 0:
                 for j in range(STATE):
-                    total = 0.0
-                    for m in range(STATE):
-                        total += before[i, j, m] * borne[i, k, m]
-                    gain[i, k, j] = -total
+                    gain[i, k, j] = -_dot(before[i, j], sums.borne[i, k])
 
 
 @compiled
-def rater_sums(  # noqa: PLR0913, PLR0917 -- compiled code takes arrays
-    raters: Index,
-    rated: Floats,
-    rated_residual: Floats,
-    borne: Floats,
-    gain: Floats,
-    eta: Floats,
-    diagonal: Floats,
-    shift: Floats,
-    leader: Index,
-) -> tuple[Index, Index, Floats]:
-    """Q on its diagonal and e of each rater; Q beside the diagonal as a list; raters who share students, united."""
+def _dot(one: Array, other: Array) -> float:
+    """The sum of products of two vectors of length 17."""
+    total = 0.0
+    for j in range(STATE):
+        total += one[j] * other[j]
+    return total
+
+
+@compiled
+def rater_sums(sums: Information, gain: Floats, diagonal: Floats, shift: Floats) -> None:
+    """Q on its diagonal and e of each rater, the students integrated out."""
+    for i in range(len(gain)):
+        for k in range(gain.shape[1]):
+            r = sums.raters[i, k]
+            if r >= 0:
+                diagonal[r] += sums.rated[i, k, k] + _dot(gain[i, k], sums.borne[i, k])
+                shift[r] += sums.rated_residual[i, k] + _dot(gain[i, k], sums.eta[i])
+
+
+@compiled
+def united(sums: Information, gain: Floats, leader: Index) -> tuple[Index, Index, Floats]:
+    """Q beside its diagonal as rows, columns and values; raters who share students get one leader (R)."""
     between = 0
-    for i in range(len(raters)):
-        count = 0
-        for k in range(raters.shape[1]):
-            count += raters[i, k] >= 0
+    for i in range(len(gain)):
+        count = np.sum(sums.raters[i] >= 0)
         between += count * (count - 1)
     rows, columns = np.empty(between, dtype=np.intp), np.empty(between, dtype=np.intp)
     values = np.empty(between)
     place = 0
-    for i in range(len(raters)):
-        for k in range(raters.shape[1]):
-            r = raters[i, k]
-            if r < 0:
-                break
-            total = rated_residual[i, k]
-            for j in range(STATE):
-                total += gain[i, k, j] * eta[i, j]
-            shift[r] += total
-            for m in range(raters.shape[1]):
-                s = raters[i, m]
-                if s < 0:
-                    break
-                total = rated[i, k, m]
-                for j in range(STATE):
-                    total += gain[i, k, j] * borne[i, m, j]
-                if s == r:
-                    diagonal[r] += total
-                    continue
-                rows[place], columns[place], values[place] = r, s, total
-                place += 1
-                one, two = r, s
-                while leader[one] != one:
-                    one = leader[one]
-                while leader[two] != two:
-                    two = leader[two]
-                leader[max(one, two)] = min(one, two)
-    for r in range(len(leader)):  # leaders are smaller, so one look up is enough in rising order
+    for i in range(len(gain)):
+        count = np.sum(sums.raters[i] >= 0)
+        for k in range(count):
+            for m in range(count):
+                if m != k:
+                    rows[place], columns[place] = sums.raters[i, k], sums.raters[i, m]
+                    values[place] = sums.rated[i, k, m] + _dot(gain[i, k], sums.borne[i, m])
+                    _unite(leader, rows[place], columns[place])
+                    place += 1
+    for r in range(len(leader)):  # a leader is the smallest of its group, so in rising order one look is enough
         leader[r] = leader[leader[r]]
     return rows, columns, values
 
 
 @compiled
-def finish(  # noqa: PLR0913, PLR0917 -- compiled code takes arrays
+def _unite(leader: Index, one: int, other: int) -> None:
+    """Give the groups of two raters one leader."""
+    while leader[one] != one:
+        one = leader[one]
+    while leader[other] != other:
+        other = leader[other]
+    leader[max(one, other)] = min(one, other)
+
+
+class Results(NamedTuple):
+    """What `finish` fills: means (N x 17), covariances (N x 17 x 17), Cov(x, rho) (N x K x 17, from zero)."""
+
+    mean: Floats
+    covariance: Floats
+    with_severity: Floats
+
+
+@compiled
+def finish(
     prior_mean: Array,
+    sums: Information,
     before: Floats,
-    eta: Floats,
-    raters: Index,
     gain: Floats,
     rho: Floats,
-    rho_covariance: Floats,
-    mean: Floats,
-    covariance: Floats,
-    with_severity: Floats,
+    among: Floats,
+    results: Results,
 ) -> None:
-    """Means, covariances and Cov(x, rho) of every student, severity known."""
+    """Every student's results, severities (mean `rho`, covariance `among`) known."""
     for i in range(len(before)):
+        results.covariance[i] = before[i]
         for j in range(STATE):
-            total = prior_mean[j]
-            for m in range(STATE):
-                total += before[i, j, m] * eta[i, m]
-                covariance[i, j, m] = before[i, j, m]
-            mean[i, j] = total
-        for k in range(raters.shape[1]):
-            r = raters[i, k]
-            if r < 0:
-                break
-            for m in range(raters.shape[1]):
-                s = raters[i, m]
-                if s < 0:
-                    break
-                among = rho_covariance[r, s]
-                for j in range(STATE):
-                    with_severity[i, k, j] += among * gain[i, m, j]
+            results.mean[i, j] = prior_mean[j] + _dot(before[i, j], sums.eta[i])
+        for k in range(gain.shape[1]):
+            r = sums.raters[i, k]
+            if r >= 0:
+                _adjust(i, k, rho[r], among[r], sums.raters[i], gain[i], results)
+
+
+@compiled
+def _adjust(i: int, k: int, rho: float, among: Floats, raters: Index, gain: Floats, results: Results) -> None:
+    """Add what the severity of one student's k-th rater does; `among` is his row of the raters' covariance."""
+    for m in range(len(raters)):
+        if raters[m] >= 0:
             for j in range(STATE):
-                mean[i, j] += gain[i, k, j] * rho[r]
-                for m in range(j + 1):
-                    covariance[i, j, m] += gain[i, k, j] * with_severity[i, k, m]
-                    covariance[i, m, j] = covariance[i, j, m]
-
-
+                results.with_severity[i, k, j] += among[raters[m]] * gain[m, j]
+    for j in range(STATE):
+        results.mean[i, j] += gain[k, j] * rho
+        for m in range(STATE):
+            results.covariance[i, j, m] += gain[k, j] * results.with_severity[i, k, m]

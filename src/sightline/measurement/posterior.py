@@ -7,6 +7,7 @@ nothing but their raters, so everything is an array over students (N) and only s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,7 @@ SITTINGS_AT_ONCE = 4096
 """Sittings whose 17 x 17 products are held at one time: 9 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Information:
+class Information(NamedTuple):
     """What N students' observables say, before prior and severity. Times and orders of them change nothing.
 
     variance, residual: error variance s2/w and y - c - d - h'mu0 of each observable (n).
