@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sightline.measurement.card import N_SKILLS, N_SOURCES
+from sightline.measurement.enough import Flags, Held
 from sightline.measurement.expectation import Moments
 from sightline.measurement.observations import Floats, Index, Observations, Parameters
 from sightline.measurement.posterior import Solved
@@ -69,24 +70,15 @@ def literature_priors(students: int, weeks: float = WEEKS) -> Priors:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What keeps its prior for want of data: gam and everything of indicators (J, true where held)."""
-
-    gam: np.typing.NDArray[np.bool_]
-    indicator: np.typing.NDArray[np.bool_]
-
-
 def at_priors(skill: Index, source: Index, priors: Priors, n_tasks: int) -> Parameters:
     """Parameters at the priors' means: where the search starts, and what a held indicator keeps."""
-    explained = priors.lam[source] ** 2 + priors.gam[source] ** 2 + priors.om2[source]
     return Parameters(
         skill=skill,
         source=source,
         c=np.zeros(len(skill)),
         lam=priors.lam[source],
         gam=priors.gam[source],
-        s2=np.maximum(1.0 - explained, priors.minimum_residual),
+        s2=_left_of_one(source, priors),
         om2=priors.om2,
         tau2=priors.tau2,
         kap2=priors.kap2,
@@ -94,6 +86,12 @@ def at_priors(skill: Index, source: Index, priors: Priors, n_tasks: int) -> Para
         sigma=priors.sigma,
         mu_beta=np.zeros(N_SKILLS),
     )
+
+
+def _left_of_one(source: Index, priors: Priors) -> Floats:
+    """s2 that is left of a variance of 1 by the other terms (J)."""
+    explained = priors.lam[source] ** 2 + priors.gam[source] ** 2 + priors.om2[source]
+    return np.maximum(1.0 - explained, priors.minimum_residual)
 
 
 def maximised(
@@ -116,11 +114,22 @@ def precision_of_priors(parameters: Parameters, priors: Priors) -> Floats:
     return 1.0 / sd**2
 
 
+def expected_loadings(parameters: Parameters, priors: Priors) -> Floats:
+    """Prior mean of (c, lam, gam) of each indicator (J x 3)."""
+    source = parameters.source
+    return np.stack([np.zeros(len(source)), priors.lam[source], priors.gam[source]], axis=1)
+
+
+def expected_residual(parameters: Parameters, priors: Priors) -> Floats:
+    """Prior mean of s2 of each indicator (J)."""
+    return _left_of_one(parameters.source, priors)
+
+
 def _loadings(found: Moments, parameters: Parameters, priors: Priors, held: Held) -> Floats:
     """(c, lam, gam) of each indicator (J x 3): a ridge system each; lam that comes out negative is 0."""
     old = np.stack([parameters.c, parameters.lam, parameters.gam], axis=1)
     precision = precision_of_priors(parameters, priors)
-    expected = np.stack([np.zeros(len(old)), priors.lam[parameters.source], priors.gam[parameters.source]], axis=1)
+    expected = expected_loadings(parameters, priors)
     new = old.copy()
     for j in np.flatnonzero(~held.indicator):
         among = found.of_items[j] + np.triu(found.of_items[j], 1).T
@@ -134,7 +143,7 @@ def _loadings(found: Moments, parameters: Parameters, priors: Priors, held: Held
     return new
 
 
-def _solved_for(left: Floats, right: Floats, free: np.typing.NDArray[np.bool_], fixed: Floats) -> Floats:
+def _solved_for(left: Floats, right: Floats, free: Flags, fixed: Floats) -> Floats:
     """Solution of the linear system in the free unknowns, the others as they are."""
     solution = fixed.copy()
     given = right[free] - left[np.ix_(free, ~free)] @ fixed[~free]
@@ -152,9 +161,9 @@ def _residual_variances(
     weights = np.concatenate([-loadings, np.ones((len(loadings), 1))], axis=1)
     among = found.squared + np.transpose(np.triu(found.squared, 1), (0, 2, 1))
     square = np.einsum("ja,jab,jb->j", weights, among, weights)
-    start = at_priors(parameters.skill, parameters.source, priors, 0).s2
-    worth = priors.variance_weight / start**2
-    step = square - found.precisions[:, 0] + worth * (start - parameters.s2)
+    expected = expected_residual(parameters, priors)
+    worth = priors.variance_weight / expected**2
+    step = square - found.precisions[:, 0] + worth * (expected - parameters.s2)
     s2 = parameters.s2 + step / (found.precisions[:, 1] + worth)
     return np.where(held.indicator, parameters.s2, np.maximum(s2, priors.minimum_residual))
 
@@ -186,7 +195,7 @@ def _severities(solved: Solved, new: Parameters, priors: Priors, observations: O
     return replace(new, c=c, tau2=float(tau2))
 
 
-def always(label: Index, observations: Observations, many: int) -> np.typing.NDArray[np.bool_]:
+def always(label: Index, observations: Observations, many: int) -> Flags:
     """Indicators (J) of which every item has a label; all false when an indicator has some of both."""
     labelled = np.bincount(observations.indicator[label >= 0], minlength=many)
     shown = np.bincount(observations.indicator, minlength=many)
@@ -195,7 +204,7 @@ def always(label: Index, observations: Observations, many: int) -> np.typing.NDA
     return (labelled > 0) & (labelled == shown)
 
 
-def _centred(c: Floats, effects: Floats, where: np.typing.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _centred(c: Floats, effects: Floats, where: Flags) -> tuple[Floats, Floats]:
     """Intercepts and effects with the effects' mean moved into the intercepts that always go with one."""
     if not np.any(where):
         return c, effects
