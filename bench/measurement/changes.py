@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.measurement.fitted import believed
 from bench.measurement.scenarios import Scenario
 from bench.measurement.world import CLASS_SIZE, Simulated
 from sightline.growth.changes import Changes, Levels, Shared, members_of
 from sightline.growth.testing import Growth, Tested, growth_of
 from sightline.measurement.card import N_SKILLS
 from sightline.measurement.observations import Floats, Parameters
-from sightline.measurement.posterior import Solved, solve
+from sightline.measurement.posterior import Solved
 
 TEST_LEVEL = 0.05
 FDR_LEVEL = 0.10
@@ -68,7 +69,7 @@ class Discovered:
 
 def growth(simulated: Simulated, card: Parameters, scenario: Scenario, q: float) -> Growth:
     """The product's three levels of tests on simulated students."""
-    solved = solve(simulated.observations, card, flat_slopes=True)
+    solved = believed(simulated.observations, card, flat_slopes=True)
     return growth_of(changes_of(solved, simulated, card, scenario.weeks), q)
 
 

@@ -8,37 +8,38 @@ import numpy as np
 
 from bench.measurement.scenarios import Scenario
 from bench.measurement.world import Simulated
-from sightline.measurement.expectation import moments
-from sightline.measurement.kernel import solve
-from sightline.measurement.maximisation import Held, at_priors, literature_priors, maximised
+from sightline.measurement import kernel
+from sightline.measurement.fitting import Fitted, fit
+from sightline.measurement.maximisation import literature_priors
 from sightline.measurement.observations import Floats, Observations, Parameters
 from sightline.measurement.posterior import Solved
+from sightline.measurement.robust import solve_robustly
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
+    """A card learned without labels, and the covariance of states between refits (N x 17 x 17), if there were any."""
+
     card: Parameters
     between: Floats | None
+    rounds: int
+    converged: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Believed:
-    solved: Solved
-
-
-def believed(observations: Observations, card: Parameters, *, flat_slopes: bool = False) -> Believed:
-    return Believed(solve(observations, card, flat_slopes=flat_slopes))
+def believed(observations: Observations, card: Parameters, *, flat_slopes: bool = False) -> Solved:
+    """The posterior under a card, with Student-t weights when the card has them."""
+    return solve_robustly(observations, card, kernel.solve, flat_slopes=flat_slopes).solved
 
 
 def learned(rng: np.random.Generator, simulated: Simulated, scenario: Scenario) -> Learned:
-    o = simulated.observations
-    w = simulated.truth.parameters
-    pr = literature_priors(o.n_students, scenario.weeks)
-    p = at_priors(w.skill, w.source, pr, o.n_tasks)
-    there = np.bincount(o.indicator, minlength=len(w.skill)) > 0
-    one = len(np.unique(w.source[o.indicator])) == 1
-    held = Held(np.full(len(w.skill), one), ~there)
-    for _ in range(25):
-        sv = solve(o, p)
-        p = maximised(moments(o, p, sv), sv, p, pr, held, o)
-    return Learned(p, None)
+    """Fit from the priors of the literature. Raises ValueError when there is too little to fit."""
+    seen, indicators = simulated.observations, simulated.truth.parameters
+    found = fit(
+        seen,
+        skill=indicators.skill,
+        source=indicators.source,
+        priors=literature_priors(seen.n_students, scenario.weeks),
+    )
+    if not isinstance(found, Fitted):
+        raise ValueError(f"{scenario.name}: {found.reason}, {found.needed} are needed")  # noqa: TRY004 - a result
+    return Learned(found.parameters, None, found.rounds, found.converged)

@@ -37,7 +37,8 @@ class Results:
     seeds: tuple[int, ...]
     outcomes: tuple[Outcome, ...]
     power: tuple[Power, ...]
-    planted: tuple[Planted, ...]
+    dif_alone: tuple[Planted, ...]
+    dif_together: Planted
     broken: tuple[Broken, ...]
     laws: Laws
     speed: Speed | None
@@ -81,19 +82,26 @@ def _run(
     told("power of growth")
     power = tuple(_power(bases, effect) for effect in effects)
     told("DIF and broken sources")
-    planted = tuple(suspects.dif(at, size) for at in bases for size in suspects.DIF_SIZES)
+    alone = tuple(_added(suspects.dif_alone, bases, size) for size in suspects.DIF_SIZES)
+    together = _added(suspects.dif_together, bases, suspects.DIF_SIZES[0])
     broken = tuple(suspects.broken_source(at) for at in bases)
     told("laws" + (" and speed" if timed else ""))
     return Results(
         seeds=seeds,
         outcomes=tuple(outcomes),
         power=power,
-        planted=planted,
+        dif_alone=alone,
+        dif_together=together,
         broken=broken,
         laws=laws.laws(generator(seeds[0], "laws")),
         speed=laws.speed(generator(seeds[0], "speed")) if timed else None,
         example=bases[0],
     )
+
+
+def _added(look: Callable[[School, float], Planted], bases: Sequence[School], size: float) -> Planted:
+    found = [look(at, size) for at in bases]
+    return sum(found[1:], start=found[0])
 
 
 def _power(bases: Sequence[School], effect: float) -> Power:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.measurement import changes, counted, rivals, world
 from bench.measurement.changes import Discovered, Rate
-from bench.measurement.fitted import Believed, believed, learned
+from bench.measurement.fitted import believed, learned
 from bench.measurement.scenarios import WITH_BOOSTING, Scenario
 from bench.measurement.scoring import (
     Binned,
@@ -24,6 +24,7 @@ from bench.measurement.world import Simulated
 from sightline.domain.skills import SOURCES
 from sightline.measurement.card import N_SKILLS
 from sightline.measurement.observations import Floats, Parameters
+from sightline.measurement.posterior import Solved
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def outcome(at: School) -> Outcome:
     """Score one school in every way that its scenario allows."""
     scenario, simulated, truth = at.scenario, at.simulated, at.simulated.truth
     own = believed(simulated.observations, at.card)
-    mine = estimates(own.solved, at.card, at.between)
+    mine = estimates(own, at.card, at.between)
     oracle = _oracle(at)
     control, control_estimates = _control(at)
     boosted = _boosted(at)
@@ -159,14 +160,14 @@ def _draw(
 def _oracle(at: School) -> Estimates | None:
     if not at.scenario.has_an_oracle:
         return None
-    return estimates(believed(at.simulated.observations, at.world).solved, at.world)
+    return estimates(believed(at.simulated.observations, at.world), at.world)
 
 
 def _control(at: School) -> tuple[float | None, Estimates | None]:
     if at.scenario.sources != SOURCES or at.scenario.counted:
         return None, None
     off = with_terms_off(at.card)
-    found = estimates(believed(at.simulated.observations, off).solved, off)
+    found = estimates(believed(at.simulated.observations, off), off)
     return coverage(found, at.simulated.truth.level), found
 
 
@@ -176,14 +177,14 @@ def _boosted(at: School) -> rivals.Boosted | None:
     return rivals.boosting(generator(at.seed, at.scenario.name, "boosting"), at.simulated)
 
 
-def _severity_r(at: School, found: Believed) -> float | None:
+def _severity_r(at: School, found: Solved) -> float | None:
     seen = np.bincount(
         at.simulated.observations.rater[at.simulated.observations.rater >= 0],
         minlength=at.simulated.observations.n_raters,
     )
     if (seen > 0).sum() < N_SKILLS:  # no ratings, or too few raters for a correlation
         return None
-    return float(np.corrcoef(found.solved.severity.mean, at.simulated.truth.severity)[0, 1])
+    return float(np.corrcoef(found.severity.mean, at.simulated.truth.severity)[0, 1])
 
 
 def _rival(score: Floats, truth: Floats) -> float:
