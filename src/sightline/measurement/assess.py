@@ -15,11 +15,19 @@ from sightline.domain.indicators import Indicator
 from sightline.domain.observables import Observable
 from sightline.domain.skills import SKILLS, Skill
 from sightline.measurement.card import N_SKILLS, STATE, Array, Card
-from sightline.measurement.contributions import contributions, rater_adjustments
 from sightline.measurement.items import SKILL_AXIS, Items, items_of, time_in_window
 from sightline.measurement.levels import interval_90, level_name, level_probabilities
 from sightline.measurement.norms import Norms
-from sightline.measurement.one_by_one import Information, Posterior, Severity, information, posterior, severity
+from sightline.measurement.one_by_one import (
+    Information,
+    Posterior,
+    Severity,
+    contributions,
+    information,
+    posterior,
+    rater_adjustments,
+    severity,
+)
 from sightline.measurement.sufficiency import (
     COMPARISON_HELPS,
     evidence_for,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from sightline.measurement.card import STATE
+from sightline.measurement.contributions import LEVELS_NOW, Contributions, Target, direct, of_raters
+from sightline.measurement.item_loops import Known, contribute, squares
 from sightline.measurement.loops import (
     Results,
     Rows,
@@ -127,3 +129,47 @@ def solve(
     """`posterior.solve`, compiled."""
     sums = information(observations, parameters, weight)
     return posterior(sums, parameters, n_raters=observations.n_raters, flat_slopes=flat_slopes)
+
+
+def _known(observations: Observations, parameters: Parameters, solved: Solved) -> Known:
+    of = observations.indicator
+    lam = parameters.lam[of]
+    return Known(
+        starts=np.searchsorted(observations.student, np.arange(observations.n_students + 1)),
+        sitting=observations.sitting,
+        skill=parameters.skill[of],
+        source=parameters.source[of],
+        level=lam,
+        change=lam * observations.time,
+        own=parameters.gam[of],
+        deviation=solved.mean - parameters.prior_mean,
+        covariance=solved.covariance,
+        rho=solved.severity.mean,
+        among=solved.severity.covariance,
+        with_severity=solved.severity_covariance,
+    )
+
+
+def contributions(
+    observations: Observations,
+    parameters: Parameters,
+    solved: Solved,
+    targets: tuple[Target, ...] = LEVELS_NOW,
+) -> Contributions:
+    """`contributions.contributions`, compiled."""
+    wanted = np.stack([target.weights for target in targets])
+    amounts = np.empty((len(observations.y), len(targets)))
+    known = _known(observations, parameters, solved)
+    contribute(known, solved.information, solved.covariance_before, wanted, amounts)
+    return Contributions(
+        of_items=amounts,
+        of_raters=of_raters(solved, targets),
+        direct=direct(observations, parameters, targets),
+    )
+
+
+def expected_squares(observations: Observations, parameters: Parameters, solved: Solved) -> Floats:
+    """`robust.expected_squares`, compiled."""
+    out = np.empty(len(observations.y))
+    squares(_known(observations, parameters, solved), solved.information, out)
+    return out

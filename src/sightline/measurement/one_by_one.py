@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
 
+from sightline.domain.estimates import Contribution
 from sightline.measurement.card import Array, Card
 from sightline.measurement.items import Items
 
@@ -102,3 +104,30 @@ def posterior(items: Items, info: Information, raters: Severity, prior: Array, c
     mean = card.prior_mean + before @ info.eta + gain @ raters.mean
     covariance = before + gain @ raters.covariance @ gain.T
     return Posterior(mean=mean, covariance=covariance, covariance_before_severity=before, severity_gain=gain)
+
+
+def contributions(
+    target: Array, axis: int, items: Items, info: Information, state: Posterior
+) -> tuple[Contribution, ...]:
+    """One contribution per item to target'x, in SD; direct when the item's own skill is `axis`."""
+    amounts = (info.rows @ (state.covariance_before_severity @ target)) * items.residual
+    return tuple(
+        Contribution(
+            observable_id=observable.observable_id,
+            indicator=observable.indicator,
+            source=observable.source,
+            sitting_id=observable.sitting_id,
+            direct=bool(items.skill[i] == axis),
+            amount=float(amounts[i]),
+        )
+        for i, observable in enumerate(items.observables)
+    )
+
+
+def rater_adjustments(
+    target: Array, items: Items, state: Posterior, raters: Severity, names: tuple[UUID, ...]
+) -> tuple[tuple[UUID, float], ...]:
+    """One line per rater of this student: how far the mean moved for that rater's severity, in SD."""
+    present = sorted({int(r) for r in items.rater if r >= 0})
+    along = target @ state.severity_gain
+    return tuple((names[r], float(along[r] * raters.mean[r])) for r in present)
