@@ -17,8 +17,11 @@ from sightline.measurement.observations import Floats, Index, Observations, Para
 from sightline.measurement.posterior import Solved
 
 CHANGE, BROUGHT = N_SKILLS, 2 * N_SKILLS
-DESIGN = 4
-"""Length of an item's moments: intercept, theta at its time, what is brought to the source, what is to explain."""
+EXPLAINED, DRIFT = 3, 4
+"""Places in an item's z = (1, theta, m, y - d - rho - u, t beta): intercept, skill at its time, what is brought to the
+source, what is to be explained, and the part of theta that came since the window's start."""
+
+MOMENTS = 5
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -26,9 +29,11 @@ Function = TypeVar("Function", bound=Callable[..., object])
 class Moments(NamedTuple):
     """Expected sums of one pass over all items; w is the Student-t weight, 1 without one.
 
-    of_items: by indicator, sum of w/(s2 + v) E[zz'], z = (1, theta, m, y - d - rho - u) (J x 4 x 4); squared:
-    the same with w/(s2 + v)^2; precisions: sums of 1/(s2 + v) and of its square (J x 2); task_gradient: of each
-    difficulty (Q); task_items: by task and indicator, sum of w/(s2 + v) E[1, theta, m] (Q x J x 3); sitting_square, sittings: sum of E[u2] and number, by source (3); fit: what items and sittings add
+    of_items: by indicator, sum of w/(s2 + v) E[zz'] (J x 5 x 5, upper triangle); squared: the same with
+    w/(s2 + v)^2, the first four (J x 4 x 4); precisions: sums of 1/(s2 + v) and of its square (J x 2); moves,
+    task_moves: how much the sum of all students' states falls when an intercept (J x 17) or a difficulty (Q x 17)
+    rises by 1; task_gradient: of each difficulty (Q); task_items: by task and indicator, sum of w/(s2 + v)
+    E[1, theta, m] (Q x J x 3); sitting_square, sittings: sum of E[u2] and number, by source (3); fit: what items and sittings add
     to twice the log likelihood; residual_square: E[e2] of each item (n); score: gradient in (c, lam, gam) of each
     student and indicator (N x J x 3; empty unless asked for).
     """
@@ -36,6 +41,8 @@ class Moments(NamedTuple):
     of_items: Floats
     squared: Floats
     precisions: Floats
+    moves: Floats
+    task_moves: Floats
     task_gradient: Floats
     task_items: Floats
     sitting_square: Floats
@@ -123,16 +130,18 @@ def moments(
         severity_covariance=solved.severity.covariance,
     )
     sums = Moments(
-        of_items=np.zeros((many, DESIGN, DESIGN)),
-        squared=np.zeros((many, DESIGN, DESIGN)),
+        of_items=np.zeros((many, MOMENTS, MOMENTS)),
+        squared=np.zeros((many, DRIFT, DRIFT)),
         precisions=np.zeros((many, 2)),
+        moves=np.zeros((many, STATE)),
+        task_moves=np.zeros((observations.n_tasks, STATE)),
         task_gradient=np.zeros(observations.n_tasks),
-        task_items=np.zeros((observations.n_tasks, many, DESIGN - 1)),
+        task_items=np.zeros((observations.n_tasks, many, EXPLAINED)),
         sitting_square=np.zeros(N_SOURCES),
         sittings=np.zeros(N_SOURCES),
         fit=np.zeros(1),
         residual_square=np.zeros(n),
-        score=np.zeros((observations.n_students if with_score else 0, many, DESIGN - 1)),
+        score=np.zeros((observations.n_students if with_score else 0, many, EXPLAINED)),
     )
     _sum(items, model, state, sums)
     return sums
@@ -229,18 +238,33 @@ def _sum_item(
     sums.fit[0] -= precision * error * error
     sums.precisions[j, 0] += 1.0 / variance
     sums.precisions[j, 1] += 1.0 / (variance * variance)
-    z = (1.0, theta, m, value)
-    among = (0.0, 0.0, 0.0, 0.0, theta_theta, theta_m, theta_value, m_m, m_value, value_value)
-    place = 0
-    for a in range(DESIGN):
-        for b in range(a, DESIGN):
-            moment = precision * (z[a] * z[b] + among[place])
+    drift, drift_drift = t * state.mean[i, change], t * t * joint[change, change]
+    theta_drift = t * joint[k, change] + drift_drift
+    drift_value = t * sitting.own * sitting.carried[change]
+    if items.slot[n] >= 0:
+        drift_value -= t * joint[change, STATE + items.slot[n]]
+    z = (1.0, theta, m, value, drift)
+    among = (
+        (0.0, 0.0, 0.0, 0.0, 0.0),
+        (0.0, theta_theta, theta_m, theta_value, theta_drift),
+        (0.0, 0.0, m_m, m_value, t * joint[change, brought]),
+        (0.0, 0.0, 0.0, value_value, drift_value),
+        (0.0, 0.0, 0.0, 0.0, drift_drift),
+    )
+    for a in range(MOMENTS):
+        for b in range(a, MOMENTS):
+            moment = precision * (z[a] * z[b] + among[a][b])
             sums.of_items[j, a, b] += moment
-            sums.squared[j, a, b] += moment / variance
-            place += 1
+            if b < DRIFT:
+                sums.squared[j, a, b] += moment / variance
+    for a in range(STATE):
+        move = lam * (joint[a, k] + t * joint[a, change]) + gam * joint[a, brought] - sitting.own * sitting.carried[a]
+        sums.moves[j, a] += precision * move
+        if items.task[n] >= 0:
+            sums.task_moves[items.task[n], a] += precision * move
     if items.task[n] >= 0:
         sums.task_gradient[items.task[n]] += precision * error
-        for a in range(DESIGN - 1):
+        for a in range(EXPLAINED):
             sums.task_items[items.task[n], j, a] += precision * z[a]
     if sums.score.shape[0] > 0:
         sums.score[i, j, 0] += precision * error

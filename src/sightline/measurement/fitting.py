@@ -18,10 +18,11 @@ from sightline.measurement.acceleration import extrapolated, laid_out
 from sightline.measurement.enough import Held, TooLittle, held_back, too_little
 from sightline.measurement.expectation import Moments, moments
 from sightline.measurement.kernel import solve
-from sightline.measurement.maximisation import Priors, at_priors, maximised, precision_of_priors
+from sightline.measurement.maximisation import maximised
 from sightline.measurement.objective import log_likelihood, log_prior
 from sightline.measurement.observations import Floats, Index, Observations, Parameters
 from sightline.measurement.posterior import Solved
+from sightline.measurement.priors import Priors, at_priors, precision_of_priors
 
 MOST_ROUNDS = 80
 """Rounds after which the search ends without having converged."""

@@ -1,98 +1,17 @@
-"""The M-step: parameters from expected moments, in closed form, with priors.
-
-The scale and the origin of the skills are not free: after every step the variance of each level is 1 again and its
-mean 0, and what was moved goes into loadings and intercepts, so that no prediction changes (parameter expansion,
-Liu, Rubin and Wu 1998). This is also what makes the steps large.
-"""
+"""The M-step: parameters from expected moments, in closed form, with priors."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from sightline.measurement.card import N_SKILLS, N_SOURCES
 from sightline.measurement.enough import Flags, Held
-from sightline.measurement.expectation import Moments
+from sightline.measurement.expectation import DRIFT, Moments
 from sightline.measurement.observations import Floats, Index, Observations, Parameters
 from sightline.measurement.posterior import Solved
-
-BETA = slice(N_SKILLS, 2 * N_SKILLS)
-LATENT = 2 * N_SKILLS
-WEEKS = 8.0
-"""Length of window that the prior SD of a change belongs to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Priors:
-    """Normal priors of loadings, and variances that count as so many observations of their own kind.
-
-    lam, lam_sd, gam, gam_sd: by source (3); c_sd: of intercepts, in SD of the standardised indicator; om2 (3), tau2,
-    kap2: expected variances, each worth `variance_weight` sittings, raters or tasks; s2 follows from the others and
-    is worth as many items; sigma: expected covariance of levels and changes (14 x 14), worth sigma_df students;
-    minimum_residual: floor of s2.
-    """
-
-    lam: Floats
-    lam_sd: Floats
-    gam: Floats
-    gam_sd: Floats
-    om2: Floats
-    tau2: float
-    kap2: float
-    sigma: Floats
-    sigma_df: float
-    c_sd: float = 1.0
-    variance_weight: float = 5.0
-    minimum_residual: float = 0.05
-
-
-def literature_priors(students: int, weeks: float = WEEKS) -> Priors:
-    """The model's published priors for so many students and a window of so many weeks.
-
-    The covariance of 14 states needs a firmer prior when there are few students: 10 students' worth from 500 on, 75
-    below. The SD of a change grows with the window's length.
-    """
-    among = np.full((N_SKILLS, N_SKILLS), 0.45) + 0.55 * np.eye(N_SKILLS)
-    sigma = np.zeros((LATENT, LATENT))
-    sigma[:N_SKILLS, :N_SKILLS] = among
-    sigma[BETA, BETA] = (0.25 * weeks / WEEKS) ** 2 * among
-    return Priors(
-        lam=np.array([0.40, 0.40, 0.65]),
-        lam_sd=np.full(N_SOURCES, 0.15),
-        gam=np.array([0.30, 0.30, 0.40]),
-        gam_sd=np.full(N_SOURCES, 0.15),
-        om2=np.array([0.07, 0.07, 0.04]),
-        tau2=0.40**2,
-        kap2=0.40**2,
-        sigma=sigma,
-        sigma_df=10.0 if students >= 500 else 75.0,  # noqa: PLR2004 - said above
-    )
-
-
-def at_priors(skill: Index, source: Index, priors: Priors, n_tasks: int) -> Parameters:
-    """Parameters at the priors' means: where the search starts, and what a held indicator keeps."""
-    return Parameters(
-        skill=skill,
-        source=source,
-        c=np.zeros(len(skill)),
-        lam=priors.lam[source],
-        gam=priors.gam[source],
-        s2=_left_of_one(source, priors),
-        om2=priors.om2,
-        tau2=priors.tau2,
-        kap2=priors.kap2,
-        difficulty=np.zeros(n_tasks),
-        sigma=priors.sigma,
-        mu_beta=np.zeros(N_SKILLS),
-    )
-
-
-def _left_of_one(source: Index, priors: Priors) -> Floats:
-    """s2 that is left of a variance of 1 by the other terms (J)."""
-    explained = priors.lam[source] ** 2 + priors.gam[source] ** 2 + priors.om2[source]
-    return np.maximum(1.0 - explained, priors.minimum_residual)
-
+from sightline.measurement.priors import Priors, expected_loadings, expected_residual, precision_of_priors
+from sightline.measurement.rescaling import with_states
 
 def maximised(
     found: Moments, solved: Solved, parameters: Parameters, priors: Priors, held: Held, observations: Observations
@@ -104,25 +23,7 @@ def maximised(
     changed = _tasks(found, parameters, changed, priors, observations)
     changed = _severities(solved, changed, priors, observations)
     om2 = (found.sitting_square + priors.variance_weight * priors.om2) / (found.sittings + priors.variance_weight)
-    return _states(solved, replace(changed, om2=om2), priors, held)
-
-
-def precision_of_priors(parameters: Parameters, priors: Priors) -> Floats:
-    """Prior precision of (c, lam, gam) of each indicator (J x 3)."""
-    source = parameters.source
-    sd = np.stack([np.full(len(source), priors.c_sd), priors.lam_sd[source], priors.gam_sd[source]], axis=1)
-    return 1.0 / sd**2
-
-
-def expected_loadings(parameters: Parameters, priors: Priors) -> Floats:
-    """Prior mean of (c, lam, gam) of each indicator (J x 3)."""
-    source = parameters.source
-    return np.stack([np.zeros(len(source)), priors.lam[source], priors.gam[source]], axis=1)
-
-
-def expected_residual(parameters: Parameters, priors: Priors) -> Floats:
-    """Prior mean of s2 of each indicator (J)."""
-    return _left_of_one(parameters.source, priors)
+    return with_states(found, solved, parameters, replace(changed, om2=om2), priors, held)
 
 
 def _loadings(found: Moments, parameters: Parameters, priors: Priors, held: Held) -> Floats:
@@ -132,7 +33,7 @@ def _loadings(found: Moments, parameters: Parameters, priors: Priors, held: Held
     expected = expected_loadings(parameters, priors)
     new = old.copy()
     for j in np.flatnonzero(~held.indicator):
-        among = found.of_items[j] + np.triu(found.of_items[j], 1).T
+        among = found.of_items[j, :DRIFT, :DRIFT] + np.triu(found.of_items[j, :DRIFT, :DRIFT], 1).T
         left = among[:3, :3] + np.diag(precision[j])
         right = among[:3, 3] + precision[j] * expected[j]
         free = np.array([True, True, not held.gam[j]])
@@ -210,58 +111,3 @@ def _centred(c: Floats, effects: Floats, where: Flags) -> tuple[Floats, Floats]:
         return c, effects
     mean = effects.mean()
     return c + mean * where, effects - mean
-
-
-def _states(solved: Solved, new: Parameters, priors: Priors, held: Held) -> Parameters:
-    """Sigma and mu_beta, and the origin and scale of levels and source terms moved into the loadings."""
-    deviation = solved.mean - new.prior_mean
-    students = len(deviation)
-    mean = deviation.mean(axis=0)
-    scatter = deviation.T @ deviation / students + solved.covariance.mean(axis=0) - np.outer(mean, mean)
-    root = np.sqrt(np.diag(scatter))
-    scale = np.concatenate([root[:N_SKILLS], root[LATENT:]])
-    free = ~held.indicator
-    for k in range(N_SKILLS):
-        own = free & (new.skill == k)
-        scale[k] = _scale(scale[k], students, new.lam[own], priors.lam[new.source[own]], priors.lam_sd[new.source[own]])
-    for s in range(N_SOURCES):
-        own = free & ~held.gam & (new.source == s)
-        at = N_SKILLS + s
-        scale[at] = _scale(scale[at], students, new.gam[own], priors.gam[new.source[own]], priors.gam_sd[new.source[own]])
-    both = np.concatenate([scale[:N_SKILLS], scale[:N_SKILLS]])
-    own = scatter[:LATENT, :LATENT] / np.outer(both, both)
-    sigma = (students * own + priors.sigma_df * priors.sigma) / (students + priors.sigma_df)
-    unit = np.ones(LATENT)
-    unit[:N_SKILLS] = np.sqrt(np.diag(sigma)[:N_SKILLS])
-    c = new.c + new.lam * mean[new.skill] + new.gam * mean[LATENT + new.source]
-    return replace(
-        new,
-        c=np.where(free, c, new.c),
-        lam=np.where(free, new.lam * scale[new.skill], new.lam),
-        gam=np.where(free & ~held.gam, new.gam * scale[N_SKILLS + new.source], new.gam),
-        sigma=sigma / np.outer(unit, unit),
-        mu_beta=(new.mu_beta + _step_of_changes(solved, new)) / scale[:N_SKILLS],
-    )
-
-
-def _scale(root: float, students: int, loading: Floats, expected: Floats, sd: Floats) -> float:
-    """SD that a level is to be divided by, the prior of the loadings that it goes into considered.
-
-    One Newton step from the expected SD in its logarithm.
-    """
-    scaled = loading * root
-    gradient = -np.sum(scaled * (scaled - expected) / sd**2)
-    curvature = 2.0 * students + np.sum(scaled**2 / sd**2)
-    if len(loading) == 0:
-        return 1.0
-    return float(root * np.exp(gradient / curvature))
-
-
-def _step_of_changes(solved: Solved, parameters: Parameters) -> Floats:
-    """Newton's step of mu_beta (7); that of plain EM is a small part of it."""
-    information = np.linalg.inv(parameters.prior_covariance)
-    deviation = solved.mean - parameters.prior_mean
-    gradient = (deviation.sum(axis=0) @ information)[BETA]
-    spread = information @ solved.covariance.sum(axis=0) @ information
-    curvature = (len(deviation) * information - spread)[BETA, BETA]
-    return np.linalg.solve(curvature, gradient)

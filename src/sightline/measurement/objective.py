@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sightline.measurement.expectation import Moments
-from sightline.measurement.maximisation import Priors, expected_loadings, expected_residual, precision_of_priors
 from sightline.measurement.observations import Floats, Observations, Parameters
 from sightline.measurement.posterior import Solved
+from sightline.measurement.priors import Priors, expected_loadings, expected_residual, precision_of_priors
 from sightline.measurement.student_t import log_likelihood as t_log_likelihood
 
 
