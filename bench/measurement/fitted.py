@@ -10,7 +10,7 @@ from bench.measurement.scenarios import Scenario
 from bench.measurement.world import Simulated
 from sightline.measurement import kernel
 from sightline.measurement.fitting import Fitted, fit
-from sightline.measurement.maximisation import literature_priors
+from sightline.measurement.priors import literature_priors
 from sightline.measurement.observations import Floats, Observations, Parameters
 from sightline.measurement.posterior import Solved
 from sightline.measurement.robust import solve_robustly
@@ -28,7 +28,7 @@ class Learned:
 
 def believed(observations: Observations, card: Parameters, *, flat_slopes: bool = False) -> Solved:
     """The posterior under a card, with Student-t weights when the card has them."""
-    return solve_robustly(observations, card, kernel.solve, flat_slopes=flat_slopes).solved
+    return solve_robustly(observations, card, kernel, flat_slopes=flat_slopes).solved
 
 
 def learned(rng: np.random.Generator, simulated: Simulated, scenario: Scenario) -> Learned:

@@ -113,6 +113,4 @@ def speed(rng: np.random.Generator) -> Speed:
 
 
 def _apart(solved: posterior.Solved, dense: Dense) -> float:
-    return float(
-        max(np.abs(solved.mean - dense.mean).max(), np.abs(solved.covariance - dense.covariance).max())
-    )
+    return float(max(np.abs(solved.mean - dense.mean).max(), np.abs(solved.covariance - dense.covariance).max()))

@@ -59,7 +59,9 @@ def fixed_weights(by_source: Floats) -> Floats:
     """50/20/20/10 of game, talk, teacher and the student's mean over all (N x 7), from scores of sources."""
     overall = by_source.mean(axis=(0, 2))[:, None]
     game, talk, teacher, rest = FIXED_WEIGHTS
-    return np.asarray(game * by_source[GAME] + talk * by_source[TALK] + teacher * by_source[TEACHER] + rest * overall)
+    return np.asarray(
+        game * by_source[GAME] + talk * by_source[TALK] + teacher * by_source[TEACHER] + rest * overall
+    )
 
 
 def equal_thirds(by_source: Floats) -> Floats:

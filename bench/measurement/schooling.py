@@ -110,7 +110,9 @@ def outcome(at: School) -> Outcome:
     used = np.isin(parameters.source, [world.AXES[s] for s in scenario.sources])
     by_source = rivals.source_means(simulated.observations, parameters)
     nobody = at.others("nobody changes", np.zeros_like(truth.beta))
-    mixed = at.others("some change", changes.mixture(generator(at.seed, scenario.name, "who changes"), len(truth.beta)))
+    mixed = at.others(
+        "some change", changes.mixture(generator(at.seed, scenario.name, "who changes"), len(truth.beta))
+    )
     return Outcome(
         scenario=scenario.name,
         seed=at.seed,

@@ -212,7 +212,9 @@ def _of_pairs(seen: Observations, classes: Index, source: Index, pairs: frozense
     return np.isin(classes[seen.student] * N_SOURCES + source, wanted)
 
 
-def _scored(simulated: Simulated, seen: Observations, card: Parameters, members: np.ndarray) -> tuple[float, float]:
+def _scored(
+    simulated: Simulated, seen: Observations, card: Parameters, members: np.ndarray
+) -> tuple[float, float]:
     """Coverage and mean error of the students in the mask (N)."""
     found = estimates(believed(seen, card), card)
     truth: Floats = simulated.truth.level[members]
