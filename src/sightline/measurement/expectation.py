@@ -34,7 +34,7 @@ class Moments(NamedTuple):
     task_moves: how much the sum of all students' states falls when an intercept (J x 17) or a difficulty (Q x 17)
     rises by 1; task_gradient: of each difficulty (Q); task_items: by task and indicator, sum of w/(s2 + v)
     E[1, theta, m] (Q x J x 3); sitting_square, sittings: sum of E[u2] and number, by source (3); fit: what items and sittings add
-    to twice the log likelihood; residual_square: E[e2] of each item (n); score: gradient in (c, lam, gam) of each
+    to twice the log likelihood; error, spread: mean and variance of each item's e (n); score: gradient in (c, lam, gam) of each
     student and indicator (N x J x 3; empty unless asked for).
     """
 
@@ -48,7 +48,8 @@ class Moments(NamedTuple):
     sitting_square: Floats
     sittings: Floats
     fit: Floats
-    residual_square: Floats
+    error: Floats
+    spread: Floats
     score: Floats
 
 
@@ -140,7 +141,8 @@ def moments(
         sitting_square=np.zeros(N_SOURCES),
         sittings=np.zeros(N_SOURCES),
         fit=np.zeros(1),
-        residual_square=np.zeros(n),
+        error=np.zeros(n),
+        spread=np.zeros(n),
         score=np.zeros((observations.n_students if with_score else 0, many, EXPLAINED)),
     )
     _sum(items, model, state, sums)
@@ -173,7 +175,7 @@ def _joint(i: int, state: _State) -> Floats:
 def _sum_sitting(
     i: int, span: tuple[int, int], joint: Floats, items: _Items, model: _Model, state: _State, sums: Moments
 ) -> _Sitting:
-    """The posterior of one sitting's term, its sums, and the residuals without it (left in residual_square)."""
+    """The posterior of one sitting's term, its sums, and the residuals without it (left in `error`)."""
     design = np.zeros(joint.shape[0])
     total, shift = 0.0, 0.0
     source = model.source[items.indicator[span[0]]]
@@ -195,7 +197,7 @@ def _sum_sitting(
         total += 1.0 / variance
         shift += residual / variance
         sums.fit[0] -= np.log(variance)
-        sums.residual_square[n] = residual
+        sums.error[n] = residual
     om2 = model.om2[source]
     own = om2 / (1.0 + om2 * total)
     carried = joint @ design
@@ -216,7 +218,7 @@ def _sum_item(
     change = CHANGE + k
     lam, gam = model.lam[j], model.gam[j]
     theta, m = state.mean[i, k] + t * state.mean[i, change], state.mean[i, brought]
-    error = sums.residual_square[n] - sitting.mean
+    error = sums.error[n] - sitting.mean
     value = error + model.c[j] + lam * theta + gam * m
     theta_theta = joint[k, k] + 2.0 * t * joint[k, change] + t * t * joint[change, change]
     theta_m = joint[k, brought] + t * joint[change, brought]
@@ -231,7 +233,7 @@ def _sum_item(
         value_value += joint[rater, rater] - 2.0 * sitting.own * sitting.carried[rater]
     spread = value_value + lam * lam * theta_theta + gam * gam * m_m
     spread += 2.0 * (lam * gam * theta_m - lam * theta_value - gam * m_value)
-    sums.residual_square[n] = error * error + spread
+    sums.error[n], sums.spread[n] = error, spread
 
     variance = model.s2[j] + items.sampling_variance[n]
     precision = items.weight[n] / variance

@@ -38,8 +38,8 @@ class Fitted:
     """Parameters learned, how, and how surely.
 
     trace: penalised log likelihood of each round that was kept; rounds: those computed; standard_errors: of (c,
-    lam, gam) of each indicator (J x 3), NaN where held; held: what kept its prior; weight: Student-t weight of each
-    item (n, 1 with normal errors); solved: the posterior under these parameters; notes: what a reader must know.
+    lam, gam) of each indicator (J x 3), NaN where held; held: what kept its prior; y: with large
+    errors pulled in (n; as it came in with normal errors); solved: the posterior under these parameters; notes: what a reader must know.
     """
 
     parameters: Parameters
@@ -48,22 +48,25 @@ class Fitted:
     rounds: int
     standard_errors: Floats
     held: Held
-    weight: Floats
+    y: Floats
     solved: Solved
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """One evaluation: the parameters, their posterior, moments and objective, and where EM goes from them."""
+    """One evaluation: the parameters, their posterior, moments and objective, and where EM goes from them.
+
+    `y` is what the posterior was solved with: with Student-t errors large ones are pulled in.
+    """
 
     parameters: Parameters
-    weight: Floats | None
+    y: Floats
     solved: Solved
     found: Moments
     objective: float
     next: Parameters
-    next_weight: Floats | None
+    next_y: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +76,25 @@ class _Search:
     held: Held
     heavy_tails: bool
 
-    def round(self, parameters: Parameters, weight: Floats | None) -> _Round:
+    def moments(self, parameters: Parameters, y: Floats, *, with_score: bool = False) -> tuple[Solved, Moments]:
+        pulled = replace(self.observations, y=y)
+        share = student_t.information_share(parameters.nu)
+        weight = None if share == 1.0 else np.full(len(y), share)
+        solved = solve(pulled, parameters, weight=weight)
+        found = moments(pulled, parameters, solved, weight=weight, with_score=with_score)
+        return solved, student_t.unpulled(found, self.observations, y, parameters)
+
+    def round(self, parameters: Parameters, y: Floats) -> _Round:
         """E-step and M-step."""
         o = self.observations
-        solved = solve(o, parameters, weight=weight)
-        found = moments(o, parameters, solved, weight=weight)
-        objective = log_likelihood(found, solved, parameters, o, weight) + log_prior(found, parameters, self.priors)
+        solved, found = self.moments(parameters, y)
+        objective = log_likelihood(found, solved, parameters) + log_prior(found, parameters, self.priors)
         after = maximised(found, solved, parameters, self.priors, self.held, o)
-        next_weight = None
+        variance = parameters.s2[o.indicator] + o.sampling_variance
         if self.heavy_tails:
-            variance = parameters.s2[o.indicator] + o.sampling_variance
-            after = replace(after, nu=student_t.degrees_of_freedom(found.residual_square, variance))
-            if math.isfinite(after.nu):
-                next_weight = student_t.weights(found.residual_square, variance, after.nu)
-        return _Round(parameters, weight, solved, found, objective, after, next_weight)
+            after = replace(after, nu=student_t.degrees_of_freedom(found.error, found.spread, variance))
+        next_y = student_t.pulled_in(o.y, found.error, variance, after.nu)
+        return _Round(parameters, y, solved, found, objective, after, next_y)
 
 
 def fit(
@@ -116,24 +124,24 @@ def fit(
         begin = replace(begin, nu=student_t.START)
     rounds, trace, converged = 0, [], False
 
-    def evaluate(parameters: Parameters, weight: Floats | None) -> _Round:
+    def evaluate(parameters: Parameters, y: Floats) -> _Round:
         nonlocal rounds
         rounds += 1
-        result = search.round(parameters, weight)
+        result = search.round(parameters, y)
         if progress is not None:
             progress(rounds, result.objective)
         return result
 
-    now = evaluate(begin, np.ones(len(observations.y)) if math.isfinite(begin.nu) else None)
+    now = evaluate(begin, observations.y)
     trace.append(now.objective)
     while rounds < most_rounds and not converged:
-        second = evaluate(now.next, now.next_weight)
+        second = evaluate(now.next, now.next_y)
         trace.append(second.objective)
         converged = float(np.abs(laid_out(second.next) - laid_out(second.parameters)).max()) < TOLERANCE
         guess = None if converged else extrapolated(now.parameters, second.parameters, second.next)
         now = second
         if guess is not None:
-            jump = evaluate(guess, second.next_weight)
+            jump = evaluate(guess, second.next_y)
             if jump.objective >= second.objective:
                 trace.append(jump.objective)
                 now = jump
@@ -141,8 +149,7 @@ def fit(
 
 
 def _fitted(search: _Search, last: _Round, trace: tuple[float, ...], converged: bool, rounds: int) -> Fitted:
-    scored = moments(search.observations, last.parameters, last.solved, weight=last.weight, with_score=True)
-    weight = np.ones(len(search.observations.y)) if last.weight is None else last.weight
+    _, scored = search.moments(last.parameters, last.y, with_score=True)
     return Fitted(
         parameters=last.parameters,
         trace=trace,
@@ -150,7 +157,7 @@ def _fitted(search: _Search, last: _Round, trace: tuple[float, ...], converged: 
         rounds=rounds,
         standard_errors=standard_errors(scored.score, last.parameters, search.priors, search.held),
         held=search.held,
-        weight=weight,
+        y=last.y,
         solved=last.solved,
         notes=_notes(search, last, converged),
     )

@@ -12,13 +12,14 @@ from sightline.measurement.observations import Floats, Index, Observations, Para
 from sightline.measurement.posterior import Solved
 from sightline.measurement.priors import Priors, expected_loadings, expected_residual, precision_of_priors
 from sightline.measurement.rescaling import with_states
+from sightline.measurement.student_t import scale_share, squares
 
 def maximised(
     found: Moments, solved: Solved, parameters: Parameters, priors: Priors, held: Held, observations: Observations
 ) -> Parameters:
     """The next parameters. The caller has `found` and `solved` from these parameters and observations."""
     loadings = _loadings(found, parameters, priors, held)
-    s2 = _residual_variances(found, loadings, parameters, priors, held)
+    s2 = _residual_variances(found, loadings, parameters, priors, held, observations)
     changed = replace(parameters, c=loadings[:, 0], lam=loadings[:, 1], gam=loadings[:, 2], s2=s2)
     changed = _tasks(found, parameters, changed, priors, observations)
     changed = _severities(solved, changed, priors, observations)
@@ -53,19 +54,29 @@ def _solved_for(left: Floats, right: Floats, free: Flags, fixed: Floats) -> Floa
 
 
 def _residual_variances(
-    found: Moments, loadings: Floats, parameters: Parameters, priors: Priors, held: Held
+    found: Moments,
+    loadings: Floats,
+    parameters: Parameters,
+    priors: Priors,
+    held: Held,
+    observations: Observations,
 ) -> Floats:
-    """s2 by one step of scoring in the expected likelihood of errors of variance s2 + v.
+    """s2 by one step of scoring in the expected likelihood of errors of variance s2 + v, after the new loadings.
 
-    With one v for all items of an indicator this is its maximum: the expected square less v.
+    With normal errors and one v for all items of an indicator this is its maximum: the expected square less v.
     """
-    weights = np.concatenate([-loadings, np.ones((len(loadings), 1))], axis=1)
+    variance = parameters.s2[observations.indicator] + observations.sampling_variance
+    square = squares(found.error, found.spread, variance, parameters.nu) / variance**2
     among = found.squared + np.transpose(np.triu(found.squared, 1), (0, 2, 1))
-    square = np.einsum("ja,jab,jb->j", weights, among, weights)
+    one = np.ones(len(loadings))
+    after = np.column_stack([-loadings, one])
+    before = np.column_stack([-parameters.c, -parameters.lam, -parameters.gam, one])
+    by_indicator = np.bincount(observations.indicator, square, minlength=len(one))
+    by_indicator += np.einsum("ja,jab,jb->j", after, among, after) - np.einsum("ja,jab,jb->j", before, among, before)
     expected = expected_residual(parameters, priors)
     worth = priors.variance_weight / expected**2
-    step = square - found.precisions[:, 0] + worth * (expected - parameters.s2)
-    s2 = parameters.s2 + step / (found.precisions[:, 1] + worth)
+    step = by_indicator - found.precisions[:, 0] + worth * (expected - parameters.s2)
+    s2 = parameters.s2 + step / (scale_share(parameters.nu) * found.precisions[:, 1] + worth)
     return np.where(held.indicator, parameters.s2, np.maximum(s2, priors.minimum_residual))
 
 

@@ -5,33 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from sightline.measurement.expectation import Moments
-from sightline.measurement.observations import Floats, Observations, Parameters
+from sightline.measurement.observations import Parameters
 from sightline.measurement.posterior import Solved
 from sightline.measurement.priors import Priors, expected_loadings, expected_residual, precision_of_priors
-from sightline.measurement.student_t import log_likelihood as t_log_likelihood
 
 
-def log_likelihood(
-    found: Moments, solved: Solved, parameters: Parameters, observations: Observations, weight: Floats | None
-) -> float:
-    """log p(y) with states, sittings and severities integrated out, exactly for normal errors.
+def log_likelihood(found: Moments, solved: Solved, parameters: Parameters) -> float:
+    """log p(y) with states, sittings and severities integrated out: exactly for normal errors, else as Laplace did.
 
     Computed at the posterior mode: log p(y, everything) less the log posterior density there. With Student-t errors
-    it is the variational bound of it, the weights being those that the posterior had.
+    `found` has their errors and fit, not those of what was pulled in.
     """
     covariance = parameters.prior_covariance
     deviation = solved.mean - parameters.prior_mean
     students, raters = len(deviation), len(solved.severity.mean)
-    twice = found.fit[0] - len(observations.y) * np.log(2.0 * np.pi)
+    twice = found.fit[0] - len(found.error) * np.log(2.0 * np.pi)
     twice -= students * np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(solved.covariance_before)[1].sum()
     twice -= np.sum((deviation @ np.linalg.inv(covariance)) * deviation)
     if raters:
         twice -= raters * np.log(parameters.tau2) - np.linalg.slogdet(solved.severity.covariance)[1]
         twice -= np.sum(solved.severity.mean**2) / parameters.tau2
-    if weight is not None:
-        variance = parameters.s2[observations.indicator] + observations.sampling_variance
-        ratio = found.residual_square / variance
-        twice += np.sum((weight - 1.0) * ratio - np.log(weight)) + 2.0 * t_log_likelihood(ratio, parameters.nu)
     return float(twice / 2.0)
 
 
