@@ -35,7 +35,7 @@ OF_A_STUDENT = {
     ("GET", "/students/{student_id}/skills/{skill}/history"),
     ("GET", "/students/{student_id}/growth"),
 }
-OF_A_CLASS = {("GET", "/classes/{class_id}/skills")}
+OF_A_CLASS = {("GET", "/classes/{class_id}/skills"), ("GET", "/classes/{class_id}/growth")}
 OF_A_TALK = {("GET", "/transcripts/{transcript_id}"), ("PUT", "/transcripts/{transcript_id}/speakers")}
 OF_LAUNCHES = {
     ("POST", "/launches"),

@@ -6,6 +6,6 @@
 - `edge`       what every request passes: ids, headers, sizes, compression
 - `problems`   errors as RFC 9457 problems
 - `callers`    who asks
-- `telemetry`, `event_types`, `launches`, `logger`, `talk_and_ratings`, `results`  the routes
+- `telemetry`, `event_types`, `launches`, `logger`, `talk_and_ratings`, `results`, `growth`  the routes
 - `wire`       what results look like outside
 """

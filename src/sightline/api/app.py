@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sightline import __version__
-from sightline.api import event_types, launches, results, talk_and_ratings, telemetry
+from sightline.api import event_types, growth, launches, results, talk_and_ratings, telemetry
 from sightline.api.callers import Doors, doors, now, open_doors, signed_in
 from sightline.api.problems import answer_problems, described_problem
 from sightline.errors import DatabaseUnavailable
@@ -117,6 +117,7 @@ def api(store: Store, settings: Settings, opened: Doors | None = None) -> FastAP
         launches.routes,
         talk_and_ratings.routes,
         results.routes,
+        growth.routes,
         about,
     ):
         app.include_router(routes)

@@ -5,5 +5,6 @@
 - `indicators`   the definition of what can be observed
 - `observables`  what a rule made of them: a value with its opportunities, or why there is none
 - `estimates`    what is believed: estimates, unscored results, contributions, assessments
+- `changes`      what was found about change over a window
 - `claims`       sentences shown to people, each citing its evidence
 """

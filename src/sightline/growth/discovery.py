@@ -29,30 +29,28 @@ class Discoveries:
 
 def discoveries(p: Floats, tested: Bools, q: float) -> Discoveries:
     """Benjamini-Hochberg over all that were tested, as one family. p and tested of one shape."""
-    return _family(p, tested, q, 1.0)
+    adjusted = np.full(p.shape, np.nan)
+    if not tested.any():
+        return Discoveries(adjusted, np.zeros(p.shape, dtype=bool), np.zeros(p.shape))
+    adjusted[tested] = false_discovery_control(p[tested])
+    found = tested & (adjusted < q)
+    steps = found.sum() + ~found  # one that is not found yet would be one more
+    return Discoveries(adjusted, found, np.where(tested, q * steps / tested.sum(), 0.0))
 
 
-def discoveries_inside(p: Floats, tested: Bools, selected: Bools, candidates: int, q: float) -> Discoveries:
+def discoveries_inside(p: Floats, selected: Bools, candidates: int, q: float) -> Discoveries:
     """Benjamini-Hochberg in each row (family) that was selected, at q times the share of candidates selected.
 
-    p, tested: N x m; selected: N; candidates: how many families could have been selected. What lies in families
-    that were not selected is not tested.
+    p: N x m; selected: N; candidates: how many families could have been selected. What lies in families that were
+    not selected is not tested.
     """
-    found, adjusted = np.zeros(p.shape, dtype=bool), np.full(p.shape, np.nan)
-    reached = np.zeros(p.shape)
-    share = float(selected.sum()) / candidates if candidates else 0.0
-    for row in np.flatnonzero(selected):
-        family = _family(p[row], tested[row], q, share)
-        adjusted[row], found[row], reached[row] = family.q, family.found, family.reached
+    adjusted, reached = np.full(p.shape, np.nan), np.zeros(p.shape)
+    found = np.zeros(p.shape, dtype=bool)
+    if not selected.any():
+        return Discoveries(adjusted, found, reached)
+    share = selected.sum() / candidates
+    adjusted[selected] = np.minimum(false_discovery_control(p[selected], axis=1) / share, 1.0)
+    found[selected] = adjusted[selected] < q
+    steps = found.sum(axis=1, keepdims=True) + ~found
+    reached[selected] = (q * share * steps / p.shape[1])[selected]
     return Discoveries(adjusted, found, reached)
-
-
-def _family(p: Floats, tested: Bools, q: float, share: float) -> Discoveries:
-    adjusted = np.full(p.shape, np.nan)
-    m = int(tested.sum())
-    if m == 0:
-        return Discoveries(adjusted, np.zeros(p.shape, dtype=bool), np.zeros(p.shape))
-    adjusted[tested] = np.minimum(false_discovery_control(p[tested]) / share, 1.0)
-    found = np.nan_to_num(adjusted, nan=1.0) < q
-    steps = found.sum() + ~found  # one that is not found yet would be one more
-    return Discoveries(adjusted, found, np.where(tested, q * share * steps / m, 0.0))

@@ -1,47 +1,25 @@
-"""One finding about change, and its verdict. Nothing here needs a numerical library, so that pages can show it."""
+"""From numbers to a verdict. Nothing here needs a numerical library, so that pages can use it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from sightline.domain.changes import Verdict
 
 LIKELY = 0.90
-"""P(change > 0) from which "likely" may be said; at 1 - LIKELY a fall is."""
+"""P(change > 0) from which a rise is called likely, and P(change < 0) from which a fall is."""
 
 LARGEST_EXPECTED = 1.0
 """SD per window. Evidence that could only have shown more than this could have shown nothing that happens: the
 population's change has an SD of .25 in 8 weeks (the model's prior). A judgement."""
 
 
-class Verdict(StrEnum):
-    """What may be said of a change."""
+WORTH_SAYING = 0.2
+"""SD per window from which a change that is found is called growth (the model's reporting rules)."""
 
-    GROWTH = "growth"
-    DECLINE = "decline"
-    LIKELY_RISE = "likely_rise"
-    LIKELY_FALL = "likely_fall"
-    NOTHING_STANDS_OUT = "nothing_stands_out"
-    TOO_LITTLE_EVIDENCE = "too_little_evidence"
-    TOO_FEW = "too_few"
+SMALLEST_CLASS = 5
+"""Students below whom a mean is not a class but persons. A judgement."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What was found about one change, in SD per window.
-
-    p: two-sided, of no change; q: None where it was not tested at its level; counted: students or skills in it;
-    smallest_visible: the change that would have been announced with a power of .80; the numbers of a finding with
-    the verdict TOO_FEW mean nothing and are not shown.
-    """
-
-    change: float
-    standard_error: float
-    p: float
-    q: float | None
-    probability_of_rise: float
-    smallest_visible: float
-    counted: int
-    verdict: Verdict
+SMALLEST_OVERALL = 4
+"""Skills of seven, more than half, below which their mean is not a student overall. A judgement."""
 
 
 def verdict_of(*, grew: bool, declined: bool, probability_of_rise: float, smallest_visible: float) -> Verdict:
@@ -52,7 +30,7 @@ def verdict_of(*, grew: bool, declined: bool, probability_of_rise: float, smalle
         return Verdict.DECLINE
     if probability_of_rise >= LIKELY:
         return Verdict.LIKELY_RISE
-    if probability_of_rise <= 1 - LIKELY:
+    if 1 - probability_of_rise >= LIKELY:
         return Verdict.LIKELY_FALL
     if smallest_visible > LARGEST_EXPECTED:
         return Verdict.TOO_LITTLE_EVIDENCE

@@ -13,23 +13,20 @@ from math import ceil
 import numpy as np
 from scipy.special import ndtr
 
+from sightline.domain.changes import Finding, TooFew
 from sightline.growth.changes import N_SKILLS, Bools, Changes, Floats, Index
 from sightline.growth.class_level import class_levels, moved_by
 from sightline.growth.discovery import Discoveries, discoveries, discoveries_inside
-from sightline.growth.findings import Finding, Verdict, verdict_of
+from sightline.growth.findings import (
+    SMALLEST_CLASS,
+    SMALLEST_OVERALL,
+    WORTH_SAYING,
+    verdict_of,
+)
 from sightline.growth.power import smallest_visible
 
 Q = 0.05
 """False-discovery rate of each level (the model's reporting rules)."""
-
-WORTH_SAYING = 0.2
-"""SD per window from which a change that is found is called growth (the model's reporting rules)."""
-
-SMALLEST_CLASS = 5
-"""Students below whom a mean is not a class but persons. A judgement."""
-
-SMALLEST_OVERALL = 4
-"""Skills of seven, more than half, below which their mean is not a student overall. A judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +58,25 @@ class Tested:
         """What may be called a decline."""
         return self.found & (self.change <= -WORTH_SAYING)
 
-    def at(self, *place: int) -> Finding:
+    def at(self, *place: int) -> Finding | TooFew:
         """One finding, such as `classes.at(c, k)`."""
-        verdict = Verdict.TOO_FEW
-        if self.tested[place]:
-            verdict = verdict_of(
-                grew=bool(self.grew[place]),
-                declined=bool(self.declined[place]),
-                probability_of_rise=float(self.probability_of_rise[place]),
-                smallest_visible=float(self.smallest_visible[place]),
-            )
+        if not self.tested[place]:
+            return TooFew(int(self.counted[place]))
+        rise, smallest = float(self.probability_of_rise[place]), float(self.smallest_visible[place])
         return Finding(
             change=float(self.change[place]),
             standard_error=float(self.standard_error[place]),
             p=float(self.p[place]),
             q=None if np.isnan(self.q[place]) else float(self.q[place]),
-            probability_of_rise=float(self.probability_of_rise[place]),
-            smallest_visible=float(self.smallest_visible[place]),
+            probability_of_rise=rise,
+            smallest_visible=smallest,
             counted=int(self.counted[place]),
-            verdict=verdict,
+            verdict=verdict_of(
+                grew=bool(self.grew[place]),
+                declined=bool(self.declined[place]),
+                probability_of_rise=rise,
+                smallest_visible=smallest,
+            ),
         )
 
 
@@ -124,8 +121,7 @@ def class_tests(changes: Changes, q: float = Q) -> Tested:
 
 def student_tests(changes: Changes, q: float = Q) -> Tested:
     """The mean change of each student over the skills that carry evidence, all students as one family."""
-    variances = np.diagonal(changes.covariance, axis1=1, axis2=2)
-    chosen = counted_in(variances, SMALLEST_OVERALL)
+    chosen = counted_skills(changes)
     counted = chosen.sum(axis=1)
     weight = chosen / counted[:, None]
     change = (weight * changes.mean).sum(axis=1)
@@ -146,11 +142,16 @@ def skill_tests(changes: Changes, selected: Bools, candidates: int, q: float = Q
     spread = None if changes.spread is None else np.diag(changes.spread)[None, :]
     everywhere = np.ones(variance.shape, dtype=bool)
     p = _two_sided(changes.mean / np.sqrt(variance))
-    inside = discoveries_inside(p, everywhere, selected, candidates, q)
+    inside = discoveries_inside(p, selected, candidates, q)
     alone = Discoveries(inside.q, inside.found, np.where(selected[:, None], inside.reached, q))
     return _finish(
         changes.mean, np.sqrt(variance), p, alone, np.ones(variance.shape, dtype=np.intp), everywhere, spread
     )
+
+
+def counted_skills(changes: Changes) -> Bools:
+    """Which skills of each student (N x 7) make up the mean of `student_tests`: those that carry evidence."""
+    return counted_in(np.diagonal(changes.covariance, axis1=1, axis2=2), SMALLEST_OVERALL)
 
 
 def counted_in(variances: Floats, at_least: int) -> Bools:

@@ -8,6 +8,7 @@
 - `levels`        probabilities of the four levels, and which name may be said
 - `sufficiency`   when there is no estimate, and what would help
 - `assess`        all of it for all students of one school
+- `slopes`        their changes with a flat prior, for `growth`
 
 Parameters are arguments everywhere; nothing here reads a clock, a file or a database.
 """

@@ -6,7 +6,8 @@
 - `watching`   what arrives, for whoever builds a game
 - `talk_and_ratings`  transcripts and ratings in
 - `scoring`    records to observables, observables to assessments
-- `reading`    results out, each look written down
+- `growing`    change of classes and students, tested whenever a school is scored
+- `reading`, `reading_growth`  results out, each look written down
 - `jobs`       what the worker does, and how it is asked to
 - `signing_in` credentials made, looked up and ended
 - `moments`    the records behind an estimate, as they are shown

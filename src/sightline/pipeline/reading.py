@@ -268,7 +268,8 @@ async def changes(work: Work, caller: Caller, student_id: UUID, purpose: Purpose
 def _change(result: SkillSummary) -> Change | None:
     if result.slope is None or not isinstance(result.outcome, Estimate):
         return None
-    return change_of(result.slope, measurement_card().weeks)
+    card = measurement_card()
+    return change_of(result.slope, card.weeks, card.sd_beta)
 
 
 async def transcript(work: Work, caller: Caller, transcript_id: UUID, purpose: Purpose) -> TranscriptState:

@@ -21,8 +21,10 @@ from sightline.ingest.sessions import session_of
 from sightline.measurement.assess import Frame, assess
 from sightline.measurement.items import time_in_window
 from sightline.measurement.norms import Norms, norms_of
+from sightline.measurement.slopes import slopes_of_school
 from sightline.pipeline.cards import measurement_card, talk_act_card
 from sightline.store import assessments, evidence, talks, telemetry
+from sightline.store import growth as store_growth
 from sightline.store.database import Work
 from sightline.talkacts.acts import Turn, act_probabilities, coverage
 
@@ -139,7 +141,9 @@ def end_of_day(at: datetime) -> datetime:
 
 
 async def rescore_school(work: Work, school_id: UUID, *, now: datetime) -> int:
-    """Assess all students of a school on its own norms; append what changed, and say how many did.
+    """Assess all students of a school on its own norms; append what changed, and say how many students did.
+
+    Change is tested over the same window, class by class, and appended where it differs.
 
     The window ends with the day of the school's newest evidence, not with the day of computing. A student all of
     whose evidence was taken back is assessed, too, and becomes unscored.
@@ -158,7 +162,20 @@ async def rescore_school(work: Work, school_id: UUID, *, now: datetime) -> int:
         computed_at=now,
     )
     assessed = await asyncio.to_thread(assess, by_student, frame)  # the worker's heartbeat goes on meanwhile
+    await keep_growth(work, school_id, by_student, frame)
     return await assessments.add_assessments(work, school_id, assessed)
+
+
+async def keep_growth(
+    work: Work, school_id: UUID, by_student: Mapping[UUID, Sequence[Observable]], frame: Frame
+) -> int:
+    """Test the change of every class and its students; append what differs, and say for how many classes."""
+    from sightline.pipeline.growing import growth_of_classes  # noqa: PLC0415 - statistics are the worker's to load
+
+    classes = await store_growth.enrolled(work, school_id)
+    slopes = await asyncio.to_thread(slopes_of_school, by_student, frame)
+    found = await asyncio.to_thread(growth_of_classes, slopes, classes, frame)
+    return await store_growth.add_growth(work, school_id, found)
 
 
 def norms_now(by_student: Mapping[UUID, Sequence[Observable]], now: datetime) -> tuple[datetime, Norms]:

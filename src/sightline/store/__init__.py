@@ -11,6 +11,7 @@
 - `talks`       transcripts, utterances, speakers
 - `evidence`    ratings, extractions, observables
 - `assessments` assessments and norms
+- `growth`      what was found about change, class by class
 - `people`      schools, classes, students, staff
 - `credentials` digests of tokens, and the disclosure log
 - `jobs`        the queue

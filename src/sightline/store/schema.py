@@ -310,6 +310,17 @@ assessments = _in_school(
     _of_student(),
 )
 
+class_growth = _in_school(
+    "class_growth",
+    _key("class_id"),
+    Column("entry", BigInteger, Identity(always=True), primary_key=True),
+    Column("as_of", MOMENT, nullable=False),
+    Column("computed_at", MOMENT, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("body", JSONB, nullable=False),
+    ForeignKeyConstraint(["school_id", "class_id"], ["classes.school_id", "classes.class_id"]),
+)
+
 disclosures = _in_school(
     "disclosures",
     Column("entry", BigInteger, Identity(always=True), primary_key=True),
