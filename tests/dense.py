@@ -11,8 +11,8 @@ import numpy as np
 from sightline.domain.observables import Observable
 from sightline.measurement.assess import Frame
 from sightline.measurement.card import N_SKILLS, STATE
-from sightline.measurement.items import SKILL_AXIS, SOURCE_AXIS, residual_variance
 from sightline.measurement.norms import standardised
+from sightline.measurement.parameters import SKILL_AXIS, SOURCE_AXIS, residual_variance
 
 
 def brute_force(
@@ -29,8 +29,10 @@ def brute_force(
     n_state = STATE * len(students)
     size = n_state + len(sittings) + len(raters)
     prior = np.zeros((size, size))
+    prior_of_a_student = np.eye(STATE)
+    prior_of_a_student[: 2 * N_SKILLS, : 2 * N_SKILLS] = card.sigma
     for i in range(len(students)):
-        prior[i * STATE : (i + 1) * STATE, i * STATE : (i + 1) * STATE] = card.prior_covariance
+        prior[i * STATE : (i + 1) * STATE, i * STATE : (i + 1) * STATE] = prior_of_a_student
     for g, (i, sitting) in enumerate(sittings):
         source = next(o.source for j, o in rows if (j, o.sitting_id) == (i, sitting))
         prior[n_state + g, n_state + g] = card.om2[source]

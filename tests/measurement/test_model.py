@@ -20,12 +20,14 @@ from sightline.domain.observables import Measured, Observable
 from sightline.domain.skills import SKILLS, Skill, Source
 from sightline.errors import CardInvalid
 from sightline.features.catalog import INDICATORS
+from sightline.measurement import kernel
 from sightline.measurement.assess import Frame, assess, target_now
 from sightline.measurement.card import Card, read_card
 from sightline.measurement.items import items_of
 from sightline.measurement.levels import level_name, level_probabilities
 from sightline.measurement.norms import Norm, Norms, norms_of
-from sightline.measurement.one_by_one import information, posterior, severity
+from sightline.measurement.parameters import parameters_for
+from sightline.measurement.posterior import Solved
 
 RAW = files("sightline.params").joinpath("measurement-literature-1.json").read_bytes()
 CARD = read_card(RAW)
@@ -84,22 +86,20 @@ def frame(card: Card = CARD, norms: Norms = NORMS) -> Frame:
     )
 
 
+def solved(school: dict[UUID, list[Observable]]) -> tuple[tuple[UUID, ...], Solved]:
+    """Students in order, and their posterior."""
+    items = items_of(school, indicators=INDICATORS, norms=NORMS, as_of=START, weeks=CARD.weeks)
+    return items.students, kernel.solve(items.observations, parameters_for(CARD, items.indicators, NORMS))
+
+
 @settings(max_examples=60, deadline=None)
 @given(schools())
 def test_the_information_form_equals_brute_force(school: dict[UUID, list[Observable]]) -> None:
-    raters = {r: i for i, r in enumerate(sorted({o.rater_id for v in school.values() for o in v if o.rater_id}))}
-    students = sorted(school)
-    items = [
-        items_of(school[s], indicators=INDICATORS, norms=NORMS, raters=raters, as_of=START, card=CARD)
-        for s in students
-    ]
-    infos = [information(i, len(raters)) for i in items]
-    severities = severity(items, infos, len(raters), CARD)
+    students, state = solved(school)
     truth = brute_force(school, frame())
-    for student, item, info in zip(students, items, infos, strict=True):
-        state = posterior(item, info, severities, CARD.prior_information, CARD)
-        np.testing.assert_allclose(state.mean, truth[student][0], atol=1e-9)
-        np.testing.assert_allclose(state.covariance, truth[student][1], atol=1e-9)
+    for i, student in enumerate(students):
+        np.testing.assert_allclose(state.mean[i], truth[student][0], atol=1e-9)
+        np.testing.assert_allclose(state.covariance[i], truth[student][1], atol=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -128,18 +128,15 @@ def test_the_order_of_observables_changes_nothing(school: dict[UUID, list[Observ
 @settings(max_examples=30, deadline=None)
 @given(schools())
 def test_more_evidence_never_makes_an_estimate_less_sure(school: dict[UUID, list[Observable]]) -> None:
-    raters: dict[UUID, int] = {}
-    for seen in school.values():
+    for student, seen in school.items():
         own = [o for o in seen if o.rater_id is None]
-        before = CARD.prior_covariance
+        before = solved({student: []})[1].covariance[0]
         for n in range(len(own) + 1):
-            items = items_of(own[:n], indicators=INDICATORS, norms=NORMS, raters=raters, as_of=START, card=CARD)
-            info = information(items, 0)
-            state = posterior(items, info, severity([items], [info], 0, CARD), CARD.prior_information, CARD)
+            covariance = solved({student: own[:n]})[1].covariance[0]
             for skill in SKILLS:
                 target = target_now(skill)
-                assert target @ state.covariance @ target <= target @ before @ target + 1e-9
-            before = state.covariance
+                assert target @ covariance @ target <= target @ before @ target + 1e-9
+            before = covariance
 
 
 def test_without_evidence_every_skill_is_unscored_and_has_no_number() -> None:

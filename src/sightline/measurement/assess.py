@@ -5,41 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import sqrt
 from uuid import UUID
 
 import numpy as np
 
-from sightline.domain.estimates import Assessment, Estimate, Shortfall, SkillResult, Slope, Unscored
+from sightline.domain.estimates import Assessment, Contribution, Estimate, Shortfall, SkillResult, Slope, Unscored
 from sightline.domain.indicators import Indicator
 from sightline.domain.observables import Observable
 from sightline.domain.skills import SKILLS, Skill
-from sightline.measurement.card import N_SKILLS, STATE, Array, Card
-from sightline.measurement.items import SKILL_AXIS, Items, items_of, time_in_window
+from sightline.measurement.card import N_SKILLS, Array, Card
+from sightline.measurement.contributions import LEVELS_NOW, Contributions
+from sightline.measurement.items import SchoolItems, items_of, time_in_window
 from sightline.measurement.levels import interval_90, level_name, level_probabilities
 from sightline.measurement.norms import Norms
-from sightline.measurement.one_by_one import (
-    Information,
-    Posterior,
-    Severity,
-    contributions,
-    information,
-    posterior,
-    rater_adjustments,
-    severity,
-)
-from sightline.measurement.sufficiency import (
-    COMPARISON_HELPS,
-    evidence_for,
-    reliability,
-    shortfalls,
-    would_help,
-)
+from sightline.measurement.observations import Floats, Index
+from sightline.measurement.parameters import SKILL_AXIS, parameters_for
+from sightline.measurement.sufficiency import COMPARISON_HELPS, shortfalls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What all students of a school are assessed with."""
+    """What all students of a school are assessed with; a fitted card's own norms have to be the norms."""
 
     indicators: Mapping[str, Indicator]
     norms: Norms
@@ -50,20 +36,25 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class _Student:
-    items: Items
-    info: Information
-    state: Posterior
-    flat: Posterior
-    waiting: Mapping[Skill, Shortfall]
+class _Numbers:
+    """What was computed for all students: arrays N x 7 but for the reasons, and the contributions."""
+
+    items: SchoolItems
+    mean: Floats
+    standard_error: Floats
+    reliability: Floats
+    prior_mean: Floats
+    slope: Floats
+    slope_error: Floats
+    moved: Contributions
+    raters: Index
+    reasons: Mapping[tuple[int, int], tuple[Shortfall, ...]]
+    helps: Mapping[tuple[int, int], str]
 
 
 def target_now(skill: Skill) -> Array:
     """A of the level of a skill at the end of the window: alpha + 1 * beta."""
-    target = np.zeros(STATE)
-    target[SKILL_AXIS[skill]] = 1.0
-    target[N_SKILLS + SKILL_AXIS[skill]] = 1.0
-    return target
+    return LEVELS_NOW[SKILL_AXIS[skill]].weights
 
 
 def assess(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> tuple[Assessment, ...]:
@@ -71,46 +62,60 @@ def assess(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> tup
 
     Raters are shared among students, so all students of a school are taken together.
     """
-    card = frame.card
-    rater_names = tuple(
-        sorted({o.rater_id for seen in by_student.values() for o in seen if o.rater_id is not None})
-    )
-    raters = {rater: i for i, rater in enumerate(rater_names)}
-    students = sorted(by_student)
-    all_items = [
-        items_of(
-            by_student[student],
-            indicators=frame.indicators,
-            norms=frame.norms,
-            raters=raters,
+    numbers = _numbers(by_student, frame)
+    return tuple(
+        Assessment(
+            student_id=student,
             as_of=frame.as_of,
-            card=card,
+            computed_at=frame.computed_at,
+            card_version=frame.card.version,
+            catalog_version=frame.catalog_version,
+            norms_version=frame.norms.version,
+            results=_results(i, by_student[student], numbers, frame),
         )
-        for student in students
-    ]
-    all_information = [information(items, len(raters)) for items in all_items]
-    severities = severity(all_items, all_information, len(raters), card)
-    assessments: list[Assessment] = []
-    for student, items, info in zip(students, all_items, all_information, strict=True):
-        seen = _Student(
-            items=items,
-            info=info,
-            state=posterior(items, info, severities, card.prior_information, card),
-            flat=posterior(items, info, severities, card.flat_slope_information, card),
-            waiting=_waiting(by_student[student], frame),
-        )
-        assessments.append(
-            Assessment(
-                student_id=student,
-                as_of=frame.as_of,
-                computed_at=frame.computed_at,
-                card_version=card.version,
-                catalog_version=frame.catalog_version,
-                norms_version=frame.norms.version,
-                results=tuple(_result(skill, seen, severities, rater_names, frame) for skill in SKILLS),
-            )
-        )
-    return tuple(assessments)
+        for i, student in enumerate(numbers.items.students)
+    )
+
+
+def _numbers(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> _Numbers:
+    """All arithmetic of a school."""
+    from sightline.measurement import advice, kernel, robust  # noqa: PLC0415 -- only who computes pays for numba
+
+    card = frame.card
+    items = items_of(
+        by_student, indicators=frame.indicators, norms=frame.norms, as_of=frame.as_of, weeks=card.weeks
+    )
+    parameters = parameters_for(card, items.indicators, frame.norms)
+    seen = items.observations
+    solved = robust.solve_robustly(seen, parameters, kernel).solved
+    flat = kernel.posterior(
+        solved.information, parameters, n_raters=seen.n_raters, flat_slopes=True, severity=solved.severity
+    )
+    changes = np.arange(N_SKILLS, 2 * N_SKILLS)
+    found = advice.standing(seen, parameters, solved, card)
+    reasons = {
+        (i, k): reason
+        for i in range(seen.n_students)
+        for k in range(N_SKILLS)
+        if (reason := shortfalls(found, i, k, card))
+    }
+    pairs = list(reasons)
+    helps = advice.would_help(
+        pairs, found, seen, parameters, solved, indicators=frame.indicators, norms=frame.norms, card=card
+    )
+    return _Numbers(
+        items=items,
+        mean=solved.mean @ advice.TARGETS.T,
+        standard_error=np.sqrt(advice.variances(solved, parameters, card.parameter_error)),
+        reliability=found.reliability,
+        prior_mean=advice.TARGETS @ parameters.prior_mean,
+        slope=flat.mean[:, changes],
+        slope_error=np.sqrt(flat.covariance[:, changes, changes]),
+        moved=kernel.contributions(seen, parameters, solved),
+        raters=solved.information.raters,
+        reasons=reasons,
+        helps=dict(zip(pairs, helps, strict=True)),
+    )
 
 
 def _waiting(observables: Sequence[Observable], frame: Frame) -> dict[Skill, Shortfall]:
@@ -130,51 +135,58 @@ def _waiting(observables: Sequence[Observable], frame: Frame) -> dict[Skill, Sho
     return found
 
 
-def _result(
-    skill: Skill, seen: _Student, severities: Severity, rater_names: tuple[UUID, ...], frame: Frame
-) -> SkillResult:
-    card = frame.card
-    target = target_now(skill)
-    mean = float(target @ seen.state.mean)
-    standard_error = sqrt(float(target @ seen.state.covariance @ target))
-    evidence = evidence_for(skill, seen.items, seen.info, severities)
-    reasons = shortfalls(target, evidence, seen.state.covariance, card)
-    outcome: Estimate | Unscored
-    slope = None
-    if reasons:
-        if reasons == (Shortfall.NO_EVIDENCE,) and skill in seen.waiting:
-            reasons = (seen.waiting[skill],)
-        outcome = Unscored(
-            skill=skill,
-            as_of=frame.as_of,
-            reasons=reasons,
-            would_help=(
-                COMPARISON_HELPS
-                if reasons[0] in seen.waiting.values()
-                else would_help(skill, target, evidence, indicators=frame.indicators, norms=frame.norms, card=card)
-            ),
+def _results(
+    i: int, observables: Sequence[Observable], numbers: _Numbers, frame: Frame
+) -> tuple[SkillResult, ...]:
+    """The seven results of the i-th student."""
+    items = numbers.items
+    rows = slice(items.starts[i], items.starts[i + 1])
+    amounts, direct = numbers.moved.of_items[rows].T.tolist(), numbers.moved.direct[rows].T.tolist()
+    named = [(o.observable_id, o.indicator, o.source, o.sitting_id) for o in items.observables[rows]]
+    raters = [(k, items.raters[r]) for k, r in enumerate(numbers.raters[i].tolist()) if r >= 0]
+    of_raters = numbers.moved.of_raters[i].tolist()
+    waiting = _waiting(observables, frame)
+    results = []
+    for k, skill in enumerate(SKILLS):
+        outcome, slope = _outcome(i, k, waiting, numbers, frame)
+        results.append(
+            SkillResult(
+                skill=skill,
+                outcome=outcome,
+                prior_mean=float(numbers.prior_mean[k]),
+                contributions=tuple(
+                    Contribution(observable, indicator, source, sitting, own, amount)
+                    for (observable, indicator, source, sitting), own, amount in zip(
+                        named, direct[k], amounts[k], strict=True
+                    )
+                ),
+                rater_adjustments=tuple((rater, of_raters[place][k]) for place, rater in raters),
+                slope=slope,
+            )
         )
-    else:
-        probabilities = level_probabilities(mean, standard_error, card.cuts)
-        outcome = Estimate(
-            skill=skill,
-            mean=mean,
-            standard_error=standard_error,
-            as_of=frame.as_of,
-            reliability=reliability(target, seen.state.covariance, card),
-            level_probabilities=probabilities,
-            level_name=level_name(probabilities),
-            interval_90=interval_90(mean, standard_error),
-        )
-        change = N_SKILLS + SKILL_AXIS[skill]
-        slope = Slope(
-            mean=float(seen.flat.mean[change]), standard_error=sqrt(float(seen.flat.covariance[change, change]))
-        )
-    return SkillResult(
+    return tuple(results)
+
+
+def _outcome(
+    i: int, k: int, waiting: Mapping[Skill, Shortfall], numbers: _Numbers, frame: Frame
+) -> tuple[Estimate | Unscored, Slope | None]:
+    """The i-th student's estimate of the k-th skill with its slope, or why there is none."""
+    skill = SKILLS[k]
+    reasons = numbers.reasons.get((i, k))
+    if reasons is not None:
+        if reasons == (Shortfall.NO_EVIDENCE,) and skill in waiting:
+            return Unscored(skill, frame.as_of, (waiting[skill],), COMPARISON_HELPS), None
+        return Unscored(skill, frame.as_of, reasons, numbers.helps[i, k]), None
+    mean, standard_error = float(numbers.mean[i, k]), float(numbers.standard_error[i, k])
+    probabilities = level_probabilities(mean, standard_error, frame.card.cuts)
+    estimate = Estimate(
         skill=skill,
-        outcome=outcome,
-        prior_mean=float(target @ card.prior_mean),
-        contributions=contributions(target, SKILL_AXIS[skill], seen.items, seen.info, seen.state),
-        rater_adjustments=rater_adjustments(target, seen.items, seen.state, severities, rater_names),
-        slope=slope,
+        mean=mean,
+        standard_error=standard_error,
+        as_of=frame.as_of,
+        reliability=float(numbers.reliability[i, k]),
+        level_probabilities=probabilities,
+        level_name=level_name(probabilities),
+        interval_90=interval_90(mean, standard_error),
     )
+    return estimate, Slope(mean=float(numbers.slope[i, k]), standard_error=float(numbers.slope_error[i, k]))

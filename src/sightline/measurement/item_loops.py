@@ -139,3 +139,28 @@ def _shared(i: int, g: int, known: Known, sums: Information, carried: Floats, bo
                 if raters[m] >= 0:
                     borne[m] += given[k] * known.among[raters[k], raters[m]]
     return shared
+
+
+@compiled
+def precision_shares(known: Known, sums: Information, wanted: Floats, out: Floats) -> None:
+    """(Pa)' G (Pa) of every sitting's information G and every target a (G x T), P with severity."""
+    many = len(wanted)
+    along = np.empty((STATE, many))
+    for i in range(len(known.starts) - 1):
+        n, end = known.starts[i], known.starts[i + 1]
+        if n < end:
+            _times(known.covariance[i], wanted, along)
+        while n < end:
+            g = known.sitting[n]
+            for t in range(many):
+                common = 0.0
+                for j in range(STATE):
+                    common += sums.sitting_sum[g, j] * along[j, t]
+                out[g, t] = -sums.sitting_shrink[g] * common * common
+            while n < end and known.sitting[n] == g:
+                one, three = known.skill[n], 2 * N_SKILLS + known.source[n]
+                x, y, z = known.level[n], known.change[n], known.own[n]
+                for t in range(many):
+                    shown = x * along[one, t] + y * along[N_SKILLS + one, t] + z * along[three, t]
+                    out[g, t] += shown * shown / sums.variance[n]
+                n += 1

@@ -1,42 +1,38 @@
-"""Observables of one student as arrays: design rows, residuals, error variances, sittings, raters."""
+"""Observables of a school as the sorted arrays of `observations`, and the way back from a row to its
+observable.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sightline.domain.indicators import Indicator
 from sightline.domain.observables import Observable
-from sightline.domain.skills import SKILLS, SOURCES
-from sightline.measurement.card import N_SKILLS, STATE, Array, Card
-from sightline.measurement.norms import Norm, Norms, standardised
-
-SKILL_AXIS = {skill: axis for axis, skill in enumerate(SKILLS)}
-SOURCE_AXIS = {source: axis for axis, source in enumerate(SOURCES)}
+from sightline.measurement.norms import Norms, standardised
+from sightline.measurement.observations import Index, Observations
 
 
 @dataclass(frozen=True, slots=True)
-class Items:
-    """n observables of one student that the model can use, sorted by sitting.
+class SchoolItems:
+    """The n observables of N students that the model can use.
 
-    design: n x 17, three non-zeros a row (five with time: level, change, source); residual: y - c - h'mu0;
-    variance: s2/w; sitting: index of the sitting, from 0; sitting_variance: om2 of each sitting;
-    rater: index into `raters`, -1 without one.
+    observables: in the order of the rows: by student, sitting, indicator and observable; starts: where each
+    student's rows begin (N + 1); indicators and raters: what the rows' numbers mean; students: in rising order,
+    with those who have no observable.
     """
 
+    students: tuple[UUID, ...]
     observables: tuple[Observable, ...]
-    skill: NDArray[np.intp]
-    design: Array
-    residual: Array
-    variance: Array
-    sitting: NDArray[np.intp]
-    sitting_variance: Array
-    rater: NDArray[np.intp]
+    indicators: tuple[Indicator, ...]
+    raters: tuple[UUID, ...]
+    starts: Index
+    observations: Observations
 
 
 def time_in_window(at: datetime, as_of: datetime, weeks: float) -> float:
@@ -44,68 +40,71 @@ def time_in_window(at: datetime, as_of: datetime, weeks: float) -> float:
     return 1.0 - (as_of - at) / timedelta(weeks=weeks)
 
 
-def usable(observables: Sequence[Observable], norms: Norms, as_of: datetime, card: Card) -> list[Observable]:
-    """Those inside the window whose indicator has a norm, in the order in which the arrays keep them."""
-    chosen = [
-        o
-        for o in observables
-        if o.indicator in norms.by_indicator and 0.0 <= time_in_window(o.at, as_of, card.weeks) <= 1.0
-    ]
-    return sorted(chosen, key=lambda o: (o.sitting_id, o.indicator, o.observable_id))
-
-
-def design_row(indicator: Indicator, t: float, card: Card) -> Array:
-    """H of equation (1): loading on the level, on the change by time t, and on the source's own term."""
-    row = np.zeros(STATE)
-    axis = SKILL_AXIS[indicator.skill]
-    row[axis] = card.lam[indicator.source]
-    row[N_SKILLS + axis] = card.lam[indicator.source] * t
-    row[2 * N_SKILLS + SOURCE_AXIS[indicator.source]] = card.gam[indicator.source]
-    return row
-
-
-def residual_variance(indicator: Indicator, norm: Norm, card: Card) -> float:
-    """s2 of a standardised indicator: what is left of 1 after the model's terms and the typical sampling error."""
-    left = card.residual_variance(indicator.source) - norm.typical_sampling_variance
-    return max(left, card.minimum_residual)
-
-
 def items_of(
-    observables: Sequence[Observable],
+    by_student: Mapping[UUID, Sequence[Observable]],
     *,
     indicators: Mapping[str, Indicator],
     norms: Norms,
-    raters: Mapping[UUID, int],
     as_of: datetime,
-    card: Card,
-) -> Items:
-    """Arrays of one student's usable observables."""
-    chosen = usable(observables, norms, as_of, card)
-    n = len(chosen)
-    design = np.zeros((n, STATE))
-    y = np.zeros(n)
-    variance = np.zeros(n)
-    skill = np.zeros(n, dtype=np.intp)
-    rater = np.full(n, -1, dtype=np.intp)
-    sittings = {sitting: i for i, sitting in enumerate(dict.fromkeys(o.sitting_id for o in chosen))}
-    sitting_variance = np.zeros(len(sittings))
-    for i, observable in enumerate(chosen):
-        indicator = indicators[observable.indicator]
-        norm = norms.by_indicator[observable.indicator]
-        y[i], extra = standardised(observable, indicator, norm)
-        variance[i] = residual_variance(indicator, norm, card) + extra
-        design[i] = design_row(indicator, time_in_window(observable.at, as_of, card.weeks), card)
-        skill[i] = SKILL_AXIS[indicator.skill]
-        sitting_variance[sittings[observable.sitting_id]] = card.om2[indicator.source]
-        if observable.rater_id is not None:
-            rater[i] = raters[observable.rater_id]
-    return Items(
-        observables=tuple(chosen),
-        skill=skill,
-        design=design,
-        residual=y - design @ card.prior_mean,
-        variance=variance,
-        sitting=np.array([sittings[o.sitting_id] for o in chosen], dtype=np.intp),
-        sitting_variance=sitting_variance,
-        rater=rater,
+    weeks: float,
+) -> SchoolItems:
+    """Arrays of the observables inside the window whose indicator has a norm; nothing else has a place in them."""
+    students = tuple(sorted(by_student))
+    names = tuple(sorted(norms.by_indicator.keys() & indicators.keys()))
+    number = {name: j for j, name in enumerate(names)}
+    span = timedelta(weeks=weeks)
+    chosen: list[tuple[Observable, float]] = []
+    starts = [0]
+    for student in students:
+        timed = [(o, 1.0 - (as_of - o.at) / span) for o in by_student[student] if o.indicator in number]
+        own = [(o, time) for o, time in timed if 0.0 <= time <= 1.0]
+        own.sort(key=_place)
+        chosen += own
+        starts.append(len(chosen))
+    observables = tuple(o for o, _ in chosen)
+    raters = tuple(sorted({o.rater_id for o in observables if o.rater_id is not None}))
+    rater_number: dict[UUID | None, int] = {rater: r for r, rater in enumerate(raters)}
+    rater_number[None] = -1
+    values = [standardised(o, indicators[o.indicator], norms.by_indicator[o.indicator]) for o in observables]
+    sitting = _sittings(observables, starts)
+    return SchoolItems(
+        students=students,
+        observables=observables,
+        indicators=tuple(indicators[name] for name in names),
+        raters=raters,
+        starts=np.array(starts, dtype=np.intp),
+        observations=Observations(
+            student=np.repeat(np.arange(len(students)), np.diff(starts)),
+            sitting=sitting,
+            indicator=np.array([number[o.indicator] for o in observables], dtype=np.intp),
+            time=np.array([time for _, time in chosen], dtype=np.float64),
+            y=np.array([y for y, _ in values], dtype=np.float64),
+            sampling_variance=np.array([variance for _, variance in values], dtype=np.float64),
+            rater=np.array([rater_number[o.rater_id] for o in observables], dtype=np.intp),
+            task=np.full(len(observables), -1, dtype=np.intp),
+            n_students=len(students),
+            n_sittings=int(sitting[-1]) + 1 if len(sitting) else 0,
+            n_raters=len(raters),
+            n_tasks=0,
+        ),
     )
+
+
+def _place(timed: tuple[Observable, float]) -> tuple[int, str, int]:
+    """Where an observable stands among a student's; UUIDs as numbers, which compare faster and in the same
+    order.
+    """
+    observable = timed[0]
+    return observable.sitting_id.int, observable.indicator, observable.observable_id.int
+
+
+def _sittings(observables: Sequence[Observable], starts: Sequence[int]) -> Index:
+    """Numbers of sittings, rising: a new one with every student and every sitting id."""
+    numbers, last = [], -1
+    for first, end in pairwise(starts):
+        before = None
+        for observable in observables[first:end]:
+            if observable.sitting_id != before:
+                before, last = observable.sitting_id, last + 1
+            numbers.append(last)
+    return np.array(numbers, dtype=np.intp)

@@ -131,7 +131,7 @@ def solve(
     return posterior(sums, parameters, n_raters=observations.n_raters, flat_slopes=flat_slopes)
 
 
-def _known(observations: Observations, parameters: Parameters, solved: Solved) -> Known:
+def known_of(observations: Observations, parameters: Parameters, solved: Solved) -> Known:
     of = observations.indicator
     lam = parameters.lam[of]
     return Known(
@@ -159,7 +159,7 @@ def contributions(
     """`contributions.contributions`, compiled."""
     wanted = np.stack([target.weights for target in targets])
     amounts = np.empty((len(observations.y), len(targets)))
-    known = _known(observations, parameters, solved)
+    known = known_of(observations, parameters, solved)
     contribute(known, solved.information, solved.covariance_before, wanted, amounts)
     return Contributions(
         of_items=amounts,
@@ -171,5 +171,5 @@ def contributions(
 def expected_squares(observations: Observations, parameters: Parameters, solved: Solved) -> Floats:
     """`robust.expected_squares`, compiled."""
     out = np.empty(len(observations.y))
-    squares(_known(observations, parameters, solved), solved.information, out)
+    squares(known_of(observations, parameters, solved), solved.information, out)
     return out

@@ -41,21 +41,22 @@ class Rows(NamedTuple):
 
 @compiled
 def invert(matrix: Array, out: Array) -> None:
-    """The inverse of a symmetric positive definite 17 x 17 matrix into `out`; only the lower half is read.
+    """The inverse of a small symmetric positive definite matrix into `out`; only the lower half is read.
 
     By Cholesky: L L' = matrix, then inverse(L)' inverse(L). `matrix` is overwritten.
     """
-    for j in range(STATE):
+    size = len(matrix)
+    for j in range(size):
         for k in range(j):
             factor = matrix[j, k]
-            for i in range(j, STATE):
+            for i in range(j, size):
                 matrix[i, j] -= matrix[i, k] * factor
         root = np.sqrt(matrix[j, j])
-        for i in range(j, STATE):
+        for i in range(j, size):
             matrix[i, j] /= root
-    for j in range(STATE):  # the inverse of the factor, in place
+    for j in range(size):  # the inverse of the factor, in place
         matrix[j, j] = 1.0 / matrix[j, j]
-        for i in range(j + 1, STATE):
+        for i in range(j + 1, size):
             total = 0.0
             for k in range(j, i):
                 total -= matrix[i, k] * matrix[k, j]
@@ -66,10 +67,11 @@ def invert(matrix: Array, out: Array) -> None:
 @compiled
 def _squared(root: Array, out: Array) -> None:
     """The product root' root of a lower triangle."""
-    for i in range(STATE):
+    size = len(root)
+    for i in range(size):
         for j in range(i + 1):
             total = 0.0
-            for k in range(i, STATE):
+            for k in range(i, size):
                 total += root[k, i] * root[k, j]
             out[i, j] = total
             out[j, i] = total

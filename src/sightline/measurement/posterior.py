@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sightline.measurement.card import N_SKILLS, STATE, Array
 from sightline.measurement.observations import Floats, Index, Observations, Parameters
@@ -81,8 +82,17 @@ def error_variance(observations: Observations, parameters: Parameters, weight: F
     An observable on a task whose difficulty is not known carries kap2 on top.
     """
     variance = parameters.s2[observations.indicator] + observations.sampling_variance
-    variance = variance + parameters.kap2 * (observations.task >= len(parameters.difficulty))
+    variance[(observations.task >= 0) & ~_difficulty_known(observations, parameters)] += parameters.kap2
     return variance if weight is None else variance / weight
+
+
+def _difficulty_known(observations: Observations, parameters: Parameters) -> NDArray[np.bool_]:
+    """Whether an observable's task has a difficulty in the parameters: not beyond the last, and a number."""
+    if not len(parameters.difficulty):
+        return np.zeros(len(observations.task), dtype=np.bool_)
+    inside = (observations.task >= 0) & (observations.task < len(parameters.difficulty))
+    known: NDArray[np.bool_] = inside & ~np.isnan(parameters.difficulty[np.where(inside, observations.task, 0)])
+    return known
 
 
 def design(observations: Observations, parameters: Parameters) -> tuple[Index, Floats]:
@@ -96,7 +106,7 @@ def design(observations: Observations, parameters: Parameters) -> tuple[Index, F
 def residuals(observations: Observations, parameters: Parameters) -> Floats:
     """The residual y - c - d - h'mu0 of each observable (n); a difficulty that is not known counts as 0."""
     residual = observations.y - parameters.c[observations.indicator]
-    known = (observations.task >= 0) & (observations.task < len(parameters.difficulty))
+    known = _difficulty_known(observations, parameters)
     residual[known] -= parameters.difficulty[observations.task[known]]
     slope = parameters.mu_beta[parameters.skill[observations.indicator]]
     return residual - parameters.lam[observations.indicator] * observations.time * slope
