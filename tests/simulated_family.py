@@ -127,7 +127,9 @@ def simulate(rng: np.random.Generator, design: Design | None = None, degrees: fl
     design = design or Design()
     truth = true_parameters(rng, design)
     o = draw_design(rng, design, truth)
-    state = truth.prior_mean + rng.normal(size=(design.students, STATE)) @ np.linalg.cholesky(truth.prior_covariance).T
+    state = (
+        truth.prior_mean + rng.normal(size=(design.students, STATE)) @ np.linalg.cholesky(truth.prior_covariance).T
+    )
     severity = rng.normal(0, np.sqrt(truth.tau2), o.n_raters)
     source = truth.source[o.indicator]
     source_of_sitting = np.zeros(o.n_sittings, dtype=np.intp)

@@ -1,7 +1,7 @@
 """Squared extrapolation of EM (SQUAREM, Varadhan and Roland 2008): two steps show where the next ones would lead.
 
 Parameters are laid out as one vector in which every number may be anything: variances by their logarithms, Sigma by
-its Cholesky factor. A held number does not move in EM and so is not moved here either.
+its Cholesky factor.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from sightline.measurement.card import N_SKILLS
+from sightline.measurement.enough import Held
 from sightline.measurement.observations import Floats, Parameters
 
 LATENT = 2 * N_SKILLS
@@ -23,21 +24,26 @@ def laid_out(parameters: Parameters) -> Floats:
     root = np.linalg.cholesky(parameters.sigma)
     diagonal = np.diag_indices(LATENT)
     root[diagonal] = np.log(root[diagonal])
-    return np.concatenate([
-        parameters.c,
-        parameters.lam,
-        parameters.gam,
-        np.log(parameters.s2),
-        np.log(parameters.om2),
-        np.log([parameters.tau2, parameters.kap2]),
-        parameters.difficulty,
-        parameters.mu_beta,
-        root[np.tril_indices(LATENT)],
-    ])
+    return np.concatenate(
+        [
+            parameters.c,
+            parameters.lam,
+            parameters.gam,
+            np.log(parameters.s2),
+            np.log(parameters.om2),
+            np.log([parameters.tau2, parameters.kap2]),
+            parameters.difficulty,
+            parameters.mu_beta,
+            root[np.tril_indices(LATENT)],
+        ]
+    )
 
 
-def read_back(vector: Floats, like: Parameters) -> Parameters:
-    """The parameters of a vector; the variance of every level is made 1 and its scale moved into the loadings."""
+def read_back(vector: Floats, like: Parameters, held: Held) -> Parameters:
+    """The parameters of a vector; the variance of every level is made 1 and its scale moved into the loadings.
+
+    What is held, and what the vector does not have, is taken from `like`.
+    """
     many, sources, tasks = len(like.c), len(like.om2), len(like.difficulty)
     sizes = [many, many, many, many, sources, 2, tasks, N_SKILLS]
     c, lam, gam, s2, om2, variances, difficulty, mu_beta, packed = np.split(vector, np.cumsum(sizes))
@@ -51,10 +57,10 @@ def read_back(vector: Floats, like: Parameters) -> Parameters:
     tau2, kap2 = np.exp(variances)
     return replace(
         like,
-        c=c,
-        lam=np.where(lam == like.lam, like.lam, np.maximum(lam, 0.0) * scale[like.skill]),
-        gam=gam,
-        s2=np.exp(s2),
+        c=np.where(held.indicator, like.c, c),
+        lam=np.where(held.indicator, like.lam, np.maximum(lam, 0.0) * scale[like.skill]),
+        gam=np.where(held.indicator | held.gam, like.gam, gam),
+        s2=np.where(held.indicator, like.s2, np.exp(s2)),
         om2=np.exp(om2),
         tau2=float(tau2),
         kap2=float(kap2),
@@ -64,7 +70,7 @@ def read_back(vector: Floats, like: Parameters) -> Parameters:
     )
 
 
-def extrapolated(first: Parameters, second: Parameters, third: Parameters) -> Parameters | None:
+def extrapolated(first: Parameters, second: Parameters, third: Parameters, held: Held) -> Parameters | None:
     """Where three successive parameters of EM lead; None when the third is as good a guess."""
     start, middle, end = laid_out(first), laid_out(second), laid_out(third)
     step = middle - start
@@ -73,4 +79,4 @@ def extrapolated(first: Parameters, second: Parameters, third: Parameters) -> Pa
     length = min(float(np.linalg.norm(step) / size), LONGEST) if size > 0 else 1.0
     if length <= 1.0:
         return None
-    return read_back(start + 2.0 * length * step + length**2 * bend, third)
+    return read_back(start + 2.0 * length * step + length**2 * bend, third, held)

@@ -260,7 +260,9 @@ def _sum_item(
             if b < DRIFT:
                 sums.squared[j, a, b] += moment / variance
     for a in range(STATE):
-        move = lam * (joint[a, k] + t * joint[a, change]) + gam * joint[a, brought] - sitting.own * sitting.carried[a]
+        move = (
+            lam * (joint[a, k] + t * joint[a, change]) + gam * joint[a, brought] - sitting.own * sitting.carried[a]
+        )
         sums.moves[j, a] += precision * move
         if items.task[n] >= 0:
             sums.task_moves[items.task[n], a] += precision * move

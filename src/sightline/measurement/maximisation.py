@@ -14,6 +14,7 @@ from sightline.measurement.priors import Priors, expected_loadings, expected_res
 from sightline.measurement.rescaling import with_states
 from sightline.measurement.student_t import scale_share, squares
 
+
 def maximised(
     found: Moments, solved: Solved, parameters: Parameters, priors: Priors, held: Held, observations: Observations
 ) -> Parameters:
@@ -21,8 +22,8 @@ def maximised(
     loadings = _loadings(found, parameters, priors, held)
     s2 = _residual_variances(found, loadings, parameters, priors, held, observations)
     changed = replace(parameters, c=loadings[:, 0], lam=loadings[:, 1], gam=loadings[:, 2], s2=s2)
-    changed = _tasks(found, parameters, changed, priors, observations)
-    changed = _severities(solved, changed, priors, observations)
+    changed = _tasks(found, parameters, changed, priors, held, observations)
+    changed = _severities(solved, changed, priors, held, observations)
     om2 = (found.sitting_square + priors.variance_weight * priors.om2) / (found.sittings + priors.variance_weight)
     return with_states(found, solved, parameters, replace(changed, om2=om2), priors, held)
 
@@ -72,7 +73,9 @@ def _residual_variances(
     after = np.column_stack([-loadings, one])
     before = np.column_stack([-parameters.c, -parameters.lam, -parameters.gam, one])
     by_indicator = np.bincount(observations.indicator, square, minlength=len(one))
-    by_indicator += np.einsum("ja,jab,jb->j", after, among, after) - np.einsum("ja,jab,jb->j", before, among, before)
+    by_indicator += np.einsum("ja,jab,jb->j", after, among, after) - np.einsum(
+        "ja,jab,jb->j", before, among, before
+    )
     expected = expected_residual(parameters, priors)
     worth = priors.variance_weight / expected**2
     step = by_indicator - found.precisions[:, 0] + worth * (expected - parameters.s2)
@@ -81,7 +84,7 @@ def _residual_variances(
 
 
 def _tasks(
-    found: Moments, old: Parameters, new: Parameters, priors: Priors, observations: Observations
+    found: Moments, old: Parameters, new: Parameters, priors: Priors, held: Held, observations: Observations
 ) -> Parameters:
     """Difficulties, shrunken to 0, after the change in the loadings; their mean goes into the intercepts."""
     if observations.n_tasks == 0:
@@ -90,17 +93,21 @@ def _tasks(
     gradient = found.task_gradient - np.einsum("qja,ja->q", found.task_items, moved)
     information = found.task_items[:, :, 0].sum(axis=1) + 1.0 / old.kap2
     difficulty = old.difficulty + (gradient - old.difficulty / old.kap2) / information
-    c, difficulty = _centred(new.c, difficulty, always(observations.task, observations, len(new.c)))
+    c, difficulty = _centred(
+        new.c, difficulty, ~held.indicator & always(observations.task, observations, len(new.c))
+    )
     expected = np.sum(difficulty**2 + 1.0 / information)
     kap2 = (expected + priors.variance_weight * priors.kap2) / (len(difficulty) + priors.variance_weight)
     return replace(new, c=c, difficulty=difficulty, kap2=float(kap2))
 
 
-def _severities(solved: Solved, new: Parameters, priors: Priors, observations: Observations) -> Parameters:
+def _severities(
+    solved: Solved, new: Parameters, priors: Priors, held: Held, observations: Observations
+) -> Parameters:
     """tau2; the severities' mean goes into the intercepts of what is rated, so that they sum to 0."""
     if observations.n_raters == 0:
         return new
-    rated = always(observations.rater, observations, len(new.c))
+    rated = ~held.indicator & always(observations.rater, observations, len(new.c))
     c, severity = _centred(new.c, solved.severity.mean, rated)
     square = np.sum(severity**2 + np.diag(solved.severity.covariance))
     tau2 = (square + priors.variance_weight * priors.tau2) / (len(severity) + priors.variance_weight)

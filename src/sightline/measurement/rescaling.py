@@ -18,6 +18,7 @@ from sightline.measurement.observations import Floats, Parameters
 from sightline.measurement.posterior import Solved
 from sightline.measurement.priors import LATENT, CHANGES, Priors
 
+
 def with_states(
     found: Moments, solved: Solved, old: Parameters, new: Parameters, priors: Priors, held: Held
 ) -> Parameters:
@@ -32,7 +33,9 @@ def with_states(
     scale = np.ones(N_SKILLS + N_SOURCES)
     for k in range(N_SKILLS):
         own = free & (new.skill == k)
-        scale[k] = _scale(root[k], students, new.lam[own], priors.lam[new.source[own]], priors.lam_sd[new.source[own]])
+        scale[k] = _scale(
+            root[k], students, new.lam[own], priors.lam[new.source[own]], priors.lam_sd[new.source[own]]
+        )
     for s in range(N_SOURCES):
         own = loads & (new.source == s)
         at = N_SKILLS + s

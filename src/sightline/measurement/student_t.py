@@ -9,11 +9,14 @@ place of the precision would claim 1/s2: the intervals of three degrees of freed
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from sightline.measurement.expectation import Moments
+from sightline.measurement.expectation import Moments, moments
+from sightline.measurement.kernel import solve
 from sightline.measurement.observations import Floats, Observations, Parameters
+from sightline.measurement.posterior import Solved, error_variance
 from sightline.measurement.robust import NORMAL_FROM, weights
 
 START = 8.0
@@ -24,6 +27,10 @@ LOWEST = 2.1
 
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 WIDEST = 200.0
+MOST_ALTERNATIONS = 30
+SETTLED = 0.01
+"""Largest move of an item, in its error's SD, at which posterior and pull count as settled."""
+
 CLOSE = 0.02
 """Width in the logarithm of nu at which the search ends: two hundredths of itself."""
 
@@ -88,12 +95,35 @@ def degrees_of_freedom(error: Floats, spread: Floats, variance: Floats) -> float
     return math.inf if nu > NORMAL_FROM else nu
 
 
-def unpulled(found: Moments, observations: Observations, pulled: Floats, parameters: Parameters) -> Moments:
-    """The moments with the errors and the fit of y as it came in; they were summed with `pulled` in its place."""
-    if math.isinf(parameters.nu):
-        return found
-    variance = parameters.s2[observations.indicator] + observations.sampling_variance
+def solve_pulled(
+    observations: Observations, parameters: Parameters, y: Floats, *, with_score: bool = False
+) -> tuple[Solved, Moments]:
+    """The posterior with `y` in place of what came in (n), and its moments with the errors of what came in."""
     share = information_share(parameters.nu)
-    error = found.error + observations.y - pulled
+    weight = None if math.isinf(parameters.nu) else np.full(len(y), share)
+    pulled = replace(observations, y=y)
+    solved = solve(pulled, parameters, weight=weight)
+    found = moments(pulled, parameters, solved, weight=weight, with_score=with_score)
+    if weight is None:
+        return solved, found
+    variance = error_variance(observations, parameters)
+    error = found.error + observations.y - y
     fit = found.fit + share * np.sum(found.error**2 / variance) - len(variance) * math.log(share)
-    return found._replace(error=error, fit=fit + 2.0 * relative_likelihood(error**2 / variance, parameters.nu))
+    fit += 2.0 * relative_likelihood(error**2 / variance, parameters.nu)
+    return solved, found._replace(error=error, fit=fit)
+
+
+def solve_settled(observations: Observations, parameters: Parameters) -> tuple[Solved, Floats]:
+    """The posterior under Student-t errors, and y with large errors pulled in (n), alternated until they settle.
+
+    With normal errors this is `kernel.solve` and y as it came in.
+    """
+    y, variance = observations.y, error_variance(observations, parameters)
+    for _ in range(MOST_ALTERNATIONS):
+        solved, found = solve_pulled(observations, parameters, y)
+        after = pulled_in(observations.y, found.error, variance, parameters.nu)
+        moved = float(np.max(np.abs(after - y) / np.sqrt(variance), initial=0.0))
+        if moved < SETTLED:
+            break
+        y = after
+    return solved, y
