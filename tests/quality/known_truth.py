@@ -17,6 +17,7 @@ OM2 = (0.07, 0.07, 0.04)
 TAU2 = 0.16
 CLASS_SIZE = 25
 FLAT = 100.0
+SIGMA: Floats = np.full((SKILLS, SKILLS), 0.45) + 0.55 * np.eye(SKILLS)
 
 
 @dataclass(frozen=True)
@@ -64,31 +65,33 @@ class School:
                     if self.source[j] != own and self.source[j] not in gone and j not in without
                 ]
                 if used:
-                    found, spread = self._posterior(self.cells[members][:, used], used, prior)
-                    mean[members, own], error[members, own] = found, spread
+                    found, covariance = self.posterior(used, prior * np.eye(SKILLS))
+                    mean[members, own] = found[members]
+                    error[members, own] = np.sqrt(np.diag(covariance))
         at = (self.student, self.source[self.indicator], self.skill[self.indicator])
         return Matching(mean[at], error[at], prior_variance=prior)
 
-    def estimates(self) -> tuple[Floats, Floats]:
-        """Posterior means (N x 7) and standard errors (7) from all sources, skills unrelated in the prior."""
-        return self._posterior(self.cells, list(range(len(self.lam))), 1.0)
+    def posterior(self, used: list[int], prior: Floats, *, honest: bool = True) -> tuple[Floats, Floats]:
+        """Exact normal posterior of the skills (N x 7) and its covariance, from some indicators.
 
-    def _posterior(self, cells: Floats, used: list[int], variance: float) -> tuple[Floats, Floats]:
-        """Exact normal posterior of the skills; m and the rater's severity are integrated out."""
+        What a student brings to a source, what a sitting has in common and the rater's severity are integrated
+        out, or, for a control, taken for nothing.
+        """
         skill, source = self.skill[used], self.source[used]
-        count = len(used)
+        count, on = len(used), float(honest)
         rows = np.arange(count)
         h = np.zeros((count, SKILLS + SOURCES + 1))
         h[rows, skill] = self.lam[used]
-        h[rows, SKILLS + source] = self.gam[used]
-        h[rows, -1] = source == SOURCES - 1
-        sittings, om2 = np.array(SITTINGS)[source], np.array(OM2)[source]
+        h[rows, SKILLS + source] = on * self.gam[used]
+        h[rows, -1] = on * (source == SOURCES - 1)
+        sittings, om2 = np.array(SITTINGS)[source], on * np.array(OM2)[source]
         noise = np.diag(self.s2[used] / sittings) + (om2 / sittings)[:, None] * (source[:, None] == source)
-        variances = np.r_[np.full(SKILLS, variance), np.ones(SOURCES), TAU2]
+        information = np.diag(np.r_[np.zeros(SKILLS), np.ones(SOURCES), 1 / TAU2])
+        information[:SKILLS, :SKILLS] = np.linalg.inv(prior)
         weights = h.T @ np.linalg.inv(noise)
-        covariance = np.linalg.inv(np.diag(1 / variances) + weights @ h)
-        mean = (cells - self.c[used]) @ weights.T @ covariance
-        return mean[:, :SKILLS], np.sqrt(np.diag(covariance)[:SKILLS])
+        covariance = np.linalg.inv(information + weights @ h).astype(np.float64)
+        mean: Floats = (self.cells[:, used] - self.c[used]) @ weights.T @ covariance
+        return mean[:, :SKILLS], covariance[:SKILLS, :SKILLS]
 
 
 @dataclass(frozen=True)
@@ -129,8 +132,7 @@ def a_school(
     klass = np.arange(students) // CLASS_SIZE
     classes = int(klass.max()) + 1
     group = (rng.random(students) < share).astype(np.intp)
-    sigma = np.full((SKILLS, SKILLS), 0.45) + 0.55 * np.eye(SKILLS)
-    truth = rng.multivariate_normal(np.zeros(SKILLS), sigma, students, method="cholesky")
+    truth = rng.multivariate_normal(np.zeros(SKILLS), SIGMA, students, method="cholesky")
     truth += impact * (group - share)[:, None] + class_spread * rng.normal(size=(classes, SKILLS))[klass]
     method = rng.normal(size=(students, SOURCES))
     if faults.halo is not None:
