@@ -1,9 +1,9 @@
 """The simulation benchmark of the measurement core.
 
-    python -m bench.measurement [--short] [--write] [--seeds N] [SCENARIO ...]
+    python -m bench.measurement [--short] [--seeds N] [--jobs N] [SCENARIO ...]
 
-Prints a line for each scenario and the pass-mark table; --write keeps it in docs/measurement.md with its figures.
-Ends with 1 when a mark is missed. Named scenarios are run alone, with the base.
+Prints a line for each scenario and the pass-mark table. A full run, of all scenarios and seeds, is kept in
+docs/measurement.md with its figures. Named scenarios are run alone, with the base. Ends with 1 when a mark is missed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from bench.measurement.scenarios import BASE, SCENARIOS
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.measurement", description=__doc__)
     parser.add_argument("--short", action="store_true", help="two seeds of a few scenarios, under a minute")
-    parser.add_argument("--write", action="store_true", help="write docs/measurement.md and its figures")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many seeds")
+    parser.add_argument("--jobs", type=int, default=1, help="processes; the results are the same")
     parser.add_argument("scenario", nargs="*", help="names of scenarios; all without one")
     told = parser.parse_args(arguments)
     unknown = sorted(set(told.scenario) - {s.name for s in SCENARIOS})
@@ -34,10 +34,10 @@ def main(arguments: Sequence[str]) -> int:
     def say(line: str) -> None:
         print(line, flush=True)
 
-    results = short(say) if told.short else full(say, seeds, wanted)
+    results = short(say) if told.short else full(say, seeds, wanted, told.jobs)
     rows = table(results)
     print("\n" + "\n".join(page.tables(results, rows, timed=True)))
-    if told.write:
+    if not (told.short or told.scenario) and told.seeds == len(SEEDS):
         page.write(results, rows)
     return 1 if any(row.verdict is Verdict.FAIL for row in rows) else 0
 

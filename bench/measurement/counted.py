@@ -49,7 +49,7 @@ def students(
     tried = (design.opportunities + rng.poisson(4.0, len(latent))).astype(np.int64)
     reached = rng.binomial(tried, chance)
     y = np.arcsin(np.sqrt((reached + 0.375) / (tried + 0.75)))
-    variance = 1.0 / (4.0 * tried + 2.0)
+    variance = (1.0 / (4.0 * tried + 2.0)).astype(np.float64)
     rated = design.source == TEACHER
     y[rated] = (latent + errors(rng, scenario, parameters, design) - spread)[rated]
     variance[rated] = 0.0

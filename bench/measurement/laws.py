@@ -29,7 +29,7 @@ class Dense:
 
 
 def brute_force(observations: Observations, parameters: Parameters) -> Dense:
-    """x given y from their joint covariance: O(items^3), no information form, no severity integrated out."""
+    """X given y from their joint covariance: O(items^3), no information form, no severity integrated out."""
     seen, of = observations, observations.indicator
     n, rows = len(seen.y), np.arange(len(seen.y))
     columns = seen.student * STATE
@@ -100,7 +100,7 @@ def speed(rng: np.random.Generator) -> Speed:
     scenario = replace(LARGE, name="speed", opportunity=0.52)
     parameters = world.world(rng, scenario)
     simulated = world.students(rng, scenario, parameters)
-    learned(rng, world.students(rng, scenario, parameters, number=200), scenario)
+    learned(rng, world.students(rng, scenario, parameters, number=200), replace(scenario, refits=0))
     begin = time.perf_counter()
     learned(rng, simulated, scenario)
     fitted = time.perf_counter() - begin

@@ -44,6 +44,11 @@ In every scenario parameters are learned **without labels**, from how the source
 posterior with the true parameters: nobody can do better with these data.
 """
 
+RIVALS = """\
+RMSE against the true skill after the best straight line to the truth, which no user has. Fixed weights: 50 % game, 20 % talk, 20 % teacher, 10 % the
+student's mean over everything, each source's score first put on one scale (in brackets: not). Boosting: gradient boosting from game and talk to teacher
+ratings, with split-conformal 90 % intervals. They hold the rating; what they hold of the skill is no property of the method."""
+
 FIGURES = """\
 ## Figures
 ![Coverage by claimed reliability](images/measurement-coverage.svg)
@@ -92,10 +97,7 @@ def tables(results: Results, rows: Sequence[Row], *, timed: bool) -> list[str]:
         *_power(results),
         "",
         "## Beside other ways to score",
-        "RMSE against the true skill after the best straight line to the truth, which no user has. Fixed weights: 50 % game, 20 % talk, 20 % teacher, "
-        "10 % the student's mean over everything, each source's score first put on one scale (in brackets: not). Boosting: gradient boosting from game and "
-        "talk to teacher ratings, with split-conformal 90 % intervals; they hold the rating, and what they hold of the skill is luck: ratings spread "
-        "about as much as skill and error together.",
+        RIVALS,
         "",
         *_rivals(results),
     ]
@@ -200,4 +202,4 @@ def _rate(rate: Rate) -> str:
 
 
 def _three(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "-" if value is None else f"{value:.3f}"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol
 
 import numpy as np
 
@@ -16,9 +20,22 @@ from bench.measurement.suspects import Broken, Planted
 
 SEEDS = (101, 102, 103, 104, 105)
 SHORT_SEEDS = (101, 102)
-SHORT_SCENARIOS = (BASE, HEAVY_TAILS, COUNTED)
+SHORT_SCENARIOS = tuple(replace(s, refits=0) for s in (BASE, HEAVY_TAILS, COUNTED))
+
+SHORT_EFFECTS = (0.0, 0.5)
 
 Told = Callable[[str], None]
+
+
+class Every(Protocol):
+    """`map`, or the same in several processes: results come in the order of the tasks."""
+
+    def __call__(
+        self,
+        function: Callable[[tuple[int, Scenario]], tuple[Outcome, School | None]],
+        tasks: Sequence[tuple[int, Scenario]],
+        /,
+    ) -> Iterable[tuple[Outcome, School | None]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +70,38 @@ class Results:
         return tuple(dict.fromkeys(o.scenario for o in self.outcomes))
 
 
-def full(told: Told, seeds: Sequence[int] = SEEDS, scenarios: Sequence[Scenario] = SCENARIOS) -> Results:
-    """Every scenario and seed; `told` hears one line for each scenario."""
-    return _run(told, tuple(seeds), tuple(scenarios), changes.EFFECTS, timed=True)
+def full(
+    told: Told, seeds: Sequence[int] = SEEDS, scenarios: Sequence[Scenario] = SCENARIOS, jobs: int = 1
+) -> Results:
+    """Every scenario and seed, in so many processes; `told` hears one line for each scenario."""
+    with ExitStack() as open_until_done:
+        every: Every = map
+        if jobs > 1:
+            every = open_until_done.enter_context(ProcessPoolExecutor(jobs)).map
+        return _run(told, tuple(seeds), tuple(scenarios), changes.EFFECTS, every, timed=True)
 
 
 def short(told: Told) -> Results:
     """Two seeds of three scenarios: enough for the marks that a small run can decide."""
-    return _run(told, SHORT_SEEDS, SHORT_SCENARIOS, (0.0, 0.5), timed=False)
+    return _run(told, SHORT_SEEDS, SHORT_SCENARIOS, SHORT_EFFECTS, map, timed=False)
 
 
 def _run(
-    told: Told, seeds: tuple[int, ...], scenarios: tuple[Scenario, ...], effects: Sequence[float], *, timed: bool
+    told: Told,
+    seeds: tuple[int, ...],
+    scenarios: tuple[Scenario, ...],
+    effects: Sequence[float],
+    every: Every,
+    *,
+    timed: bool,
 ) -> Results:
     outcomes: list[Outcome] = []
     bases: list[School] = []
+    found = iter(every(_one, [(seed, scenario) for scenario in scenarios for seed in seeds]))
     for place, scenario in enumerate(scenarios, start=1):
-        for seed in seeds:
-            at = school(seed, scenario)
-            outcomes.append(outcome(at))
-            if scenario == BASE:
-                bases.append(at)
+        for one, at in islice(found, len(seeds)):
+            outcomes.append(one)
+            bases += [] if at is None else [at]
         mine = outcomes[-len(seeds) :]
         told(
             f"{place:2d}/{len(scenarios)} {scenario.name:24s} coverage {np.mean([o.coverage for o in mine]):.3f}"
@@ -99,13 +127,21 @@ def _run(
     )
 
 
+def _one(task: tuple[int, Scenario]) -> tuple[Outcome, School | None]:
+    """One scenario and seed, and the school itself when more is to be done with it."""
+    seed, scenario = task
+    at = school(seed, scenario)
+    return outcome(at), at if scenario.name == BASE.name else None
+
+
 def _added(look: Callable[[School, float], Planted], bases: Sequence[School], size: float) -> Planted:
     found = [look(at, size) for at in bases]
     return sum(found[1:], start=found[0])
 
 
 def _power(bases: Sequence[School], effect: float) -> Power:
-    fitted, oracle = (NO_TESTS,) * 3, (NO_TESTS,) * 3
+    fitted: tuple[Rate, ...] = (NO_TESTS,) * 3
+    oracle: tuple[Rate, ...] = (NO_TESTS,) * 3
     for at in bases:
         everybody = np.full_like(at.simulated.truth.beta, effect)
         risen = at.others(f"all rise by {effect:g}", everybody)

@@ -20,7 +20,8 @@ class Scenario:
     and items are absent the more the lower the skill (one SD below the mean: a third less than one SD above); ordinal: ratings in four categories; step: change comes at once in mid-window; icc:
     share of the variance of levels that lies between classes; wobble: stationary SD of an AR(1) process around each
     skill's line (autocorrelation .6 a week); counted: generator B; fitted_on_others: the card comes from other
-    students of the same world; bootstrap: refits for the uncertainty of the card.
+    students of the same world; refits: of the bootstrap, for cards
+    from less than 1,000 students.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Scenario:
     wobble: float = 0.0
     counted: bool = False
     fitted_on_others: bool = False
-    bootstrap: int = 0
+    refits: int = 12
 
     @property
     def has_an_oracle(self) -> bool:
@@ -64,7 +65,7 @@ SUBSETS = tuple(
 AR1 = replace(BASE, name="AR(1) wobble", wobble=0.3)
 """Coverage is reported and has no mark: the model has no such term."""
 
-SMALL_SCHOOL = replace(BASE, name="N = 200", students=200, bootstrap=12)
+SMALL_SCHOOL = replace(BASE, name="N = 200", students=200)
 LARGE = replace(BASE, name="N = 2,000", students=2000)
 COUNTED = replace(BASE, name="generator B", counted=True)
 WITH_BOOSTING = (BASE.name, LARGE.name, COUNTED.name)

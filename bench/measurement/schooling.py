@@ -95,7 +95,8 @@ def school(seed: int, scenario: Scenario) -> School:
     simulated = _draw(rng, scenario, drawn_world)
     fitted_on = _draw(rng, scenario, drawn_world) if scenario.fitted_on_others else simulated
     found = learned(generator(seed, scenario.name, "bootstrap"), fitted_on, scenario)
-    return School(scenario, seed, drawn_world, simulated, found.card, found.between)
+    between = None if found.refits is None else found.refits.inflation(simulated.observations)
+    return School(scenario, seed, drawn_world, simulated, found.card, between)
 
 
 def outcome(at: School) -> Outcome:

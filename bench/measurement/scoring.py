@@ -69,7 +69,8 @@ def rmse(score: Floats, truth: Floats) -> float:
 def by_reliability(found: Estimates, truth: Floats) -> Binned:
     tenth = np.clip((found.reliability * 10).astype(int), 0, 9).ravel()
     held = holds(found, truth).ravel()
-    return Binned(np.bincount(tenth, minlength=10), np.bincount(tenth, weights=held, minlength=10))
+    count = np.bincount(tenth, minlength=10).astype(np.float64)
+    return Binned(count, np.bincount(tenth, weights=held, minlength=10).astype(np.float64))
 
 
 def level_probabilities(found: Estimates) -> Floats:

@@ -197,7 +197,7 @@ def sittings(rng: np.random.Generator, scenario: Scenario, skills: People) -> De
     sitting, indicator = sitting[shown], indicator[shown]
     used, sitting = np.unique(sitting, return_inverse=True)
     student, source, time, task = student[used], source[used], time[used], task[used]
-    opportunities = 2.0 + rng.poisson(4.0, len(sitting))
+    opportunities = (2 + rng.poisson(4.0, len(sitting))).astype(np.float64)
     mean_inverse = _mean_inverse_exposure()
     exposure = np.where(
         source[sitting] == TEACHER, 0.0, EXPOSURE_VARIANCE / mean_inverse / (4.0 * opportunities + 2.0)
