@@ -13,7 +13,7 @@ from sightline.measurement.assess import Frame
 from sightline.measurement.card import STATE
 from sightline.measurement.items import items_of
 from sightline.measurement.observations import Floats
-from sightline.measurement.one_by_one import information, posterior, severity
+from sightline.measurement.parameters import parameters_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +33,26 @@ class SchoolSlopes:
 
 def slopes_of_school(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> SchoolSlopes:
     """The flat-slope posterior of every student of whom the window holds anything that can be compared."""
-    names = sorted({o.rater_id for seen in by_student.values() for o in seen if o.rater_id is not None})
-    raters = {rater: i for i, rater in enumerate(names)}
-    items = {
-        student: items_of(
-            by_student[student],
-            indicators=frame.indicators,
-            norms=frame.norms,
-            raters=raters,
-            as_of=frame.as_of,
-            card=frame.card,
-        )
-        for student in sorted(by_student)
-    }
-    items = {student: found for student, found in items.items() if found.observables}
-    told = {student: information(found, len(raters)) for student, found in items.items()}
-    severities = severity(list(items.values()), list(told.values()), len(raters), frame.card)
-    flat = [posterior(items[s], told[s], severities, frame.card.flat_slope_information, frame.card) for s in items]
+    from sightline.measurement import kernel, robust  # noqa: PLC0415 - only who computes pays for numba
+
+    items = items_of(
+        by_student, indicators=frame.indicators, norms=frame.norms, as_of=frame.as_of, weeks=frame.card.weeks
+    )
+    parameters = parameters_for(frame.card, items.indicators, frame.norms)
+    seen = items.observations
+    solved = robust.solve_robustly(seen, parameters, kernel).solved
+    flat = kernel.posterior(
+        solved.information, parameters, n_raters=seen.n_raters, flat_slopes=True, severity=solved.severity
+    )
+    there = np.flatnonzero(np.diff(items.starts))
+    raters = solved.information.raters[there]
+    gain = np.zeros((len(there), STATE, seen.n_raters))
+    row, place = np.nonzero(raters >= 0)
+    gain[row, :, raters[row, place]] = flat.severity_gain[there][row, place]
     return SchoolSlopes(
-        students=tuple(items),
-        mean=np.array([p.mean for p in flat], dtype=np.float64).reshape(len(flat), STATE),
-        covariance=np.array([p.covariance for p in flat], dtype=np.float64).reshape(len(flat), STATE, STATE),
-        severity_gain=np.array([p.severity_gain for p in flat], dtype=np.float64).reshape(
-            len(flat), STATE, len(raters)
-        ),
-        severity_covariance=np.asarray(severities.covariance, dtype=np.float64),
+        students=tuple(items.students[i] for i in there.tolist()),
+        mean=flat.mean[there],
+        covariance=flat.covariance[there],
+        severity_gain=gain,
+        severity_covariance=solved.severity.covariance,
     )

@@ -20,7 +20,7 @@ LEVELS, SLOPES = slice(0, len(SKILLS)), slice(len(SKILLS), 2 * len(SKILLS))
 
 def changes_of(slopes: SchoolSlopes, classes: Mapping[UUID, Sequence[UUID]], card: Card) -> Changes:
     """What growth tests, from the posterior with flat slopes: severity shared, the classes' own levels free."""
-    prior = np.asarray(card.prior_covariance, dtype=np.float64)
+    prior = card.sigma
     place = {student: row for row, student in enumerate(slopes.students)}
     return Changes(
         mean=slopes.mean[:, SLOPES],
