@@ -1,9 +1,5 @@
 """Observables to one posterior per student: a linear-Gaussian trait-method growth model in information form.
 
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
->>>>>>> aac043972cc04a7e12bc91dd20c51db9f47b7cd7
 Inputs
 
 - `card`, `learned`  the parameters, each with its origin: literature priors, or what a fit put in their place
@@ -25,21 +21,7 @@ Reports
 - `levels`           probabilities of the four levels, and which name may be said
 - `sufficiency`      when there is no estimate, and what would help in words; `advice`, `advice_loops` compute it
 - `assess`           all of it for all students of one school
-<<<<<<< HEAD
-=======
-- `card`          the parameters, each with its origin
-- `norms`         transforms of observables, and their standardisation in the norming sample
-- `items`         observables as arrays: design, residual, variance
-- `posterior`     the equations: information, severity, means and covariances
-- `contributions` the exact sum behind each mean
-- `levels`        probabilities of the four levels, and which name may be said
-- `sufficiency`   when there is no estimate, and what would help
-- `assess`        all of it for all students of one school
-- `slopes`        their changes with a flat prior, for `growth`
->>>>>>> c907d2f614628a9b6bfe424f7341a8cad7c6d908
-=======
 - `slopes`           their changes with a flat prior, for `growth`
->>>>>>> aac043972cc04a7e12bc91dd20c51db9f47b7cd7
 
 Parameters are arguments everywhere; nothing here reads a clock, a file or a database.
 """
