@@ -1,0 +1,49 @@
+"""The product's own fitting and posterior, as the benchmark asks for them: nothing of the model is written again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.measurement.scenarios import Scenario
+from bench.measurement.world import Simulated
+from sightline.measurement import kernel
+from sightline.measurement.bootstrap import NEEDED_BELOW, Refits, bootstrap
+from sightline.measurement.fitting import Fitted, fit
+from sightline.measurement.observations import Observations, Parameters
+from sightline.measurement.posterior import Solved
+from sightline.measurement.priors import literature_priors
+from sightline.measurement.student_t import information_share, solve_settled
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A card learned without labels, and cards that might as well be true when there were few students."""
+
+    card: Parameters
+    refits: Refits | None
+
+
+def believed(observations: Observations, card: Parameters, *, flat_slopes: bool = False) -> Solved:
+    """The posterior under a card; heavy-tailed errors are pulled in under the card's own prior of changes."""
+    if math.isinf(card.nu):
+        return kernel.solve(observations, card, flat_slopes=flat_slopes)
+    solved, y = solve_settled(observations, card)
+    if not flat_slopes:
+        return solved
+    share = np.full(len(y), information_share(card.nu))
+    return kernel.solve(replace(observations, y=y), card, flat_slopes=True, weight=share)
+
+
+def learned(rng: np.random.Generator, simulated: Simulated, scenario: Scenario) -> Learned:
+    """Fit from the priors of the literature, with refits under 1,000 students as the product does. Raises ValueError when there is too little to fit."""
+    seen, indicators = simulated.observations, simulated.truth.parameters
+    priors = literature_priors(seen.n_students, scenario.weeks)
+    found = fit(seen, skill=indicators.skill, source=indicators.source, priors=priors)
+    if not isinstance(found, Fitted):
+        raise ValueError(f"{scenario.name}: {found.reason}, {found.needed} are needed")  # noqa: TRY004 - a result
+    if not scenario.refits or seen.n_students >= NEEDED_BELOW:
+        return Learned(found.parameters, None)
+    return Learned(found.parameters, bootstrap(seen, found, priors, rng=rng, refits=scenario.refits))
