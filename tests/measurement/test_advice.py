@@ -10,7 +10,7 @@ import pytest
 from schools_of_arrays import random_observations, random_parameters
 from sightline.measurement import kernel
 from sightline.measurement.advice import prior_variances
-from sightline.measurement.advice_loops import MOST_RATINGS, MOST_SITTINGS, Asked, Least, Rules, search
+from sightline.measurement.advice_loops import MOST_RATINGS, MOST_SITTINGS, Asked, Rules, search, ways
 from sightline.measurement.card import N_SKILLS, STATE
 from sightline.measurement.contributions import level_at
 from sightline.measurement.observations import Floats
@@ -77,9 +77,10 @@ def test_the_least_that_helps_is_what_whole_matrices_say(seed: int) -> None:
         own = (observations.student == i) & (skill == k)
         seen[u, source[own]] = 1
         sittings[u] = len(np.unique(observations.sitting[own]))
-    least = Least(np.zeros((len(which), SOURCES), dtype=np.intp), np.full((len(which), 4), -1, dtype=np.intp))
+    tried, kinds = ways()
+    least = np.full((len(which), 4), -1, dtype=np.intp)
     known = kernel.known_of(observations, parameters, solved)
-    asked = Asked(which, sittings, seen)
+    asked = Asked(which, sittings, seen, tried, kinds)
     search(asked, rules, known, solved.information, solved.covariance_before, solved.severity_gain, least)
     rows = np.stack([observations.student, observations.sitting], axis=1)
     prior = np.asarray(prior_information(parameters))
@@ -106,28 +107,30 @@ def test_the_least_that_helps_is_what_whole_matrices_say(seed: int) -> None:
                 and shares.max() <= rules.needed[3] * shares.sum()
             )
 
-        assert least.alone[u].tolist() == [alone(enough, k, s, rules) for s in range(SOURCES)]
-        if not least.alone[u].any():
-            assert tuple(least.mixed[u].tolist()) == mixed(enough, k, rules)
+        found = [tried[way].tolist() if way >= 0 else None for way in least[u]]
+        every = [alone(enough, k, s, rules) for s in range(SOURCES)]
+        assert found[:SOURCES] == every
+        assert found[SOURCES] == (None if any(every) else mixed(enough, k, rules))
 
 
 def possible(k: int, s: int, rules: Rules) -> bool:
     return bool(rules.typical[k, s, 0, 0] > 0)
 
 
-def alone(enough: object, k: int, s: int, rules: Rules) -> int:
+def alone(enough: object, k: int, s: int, rules: Rules) -> list[int] | None:
     most = MOST_RATINGS if s == SOURCES - 1 else MOST_SITTINGS
     if not possible(k, s, rules):
-        return 0
-    return next((n for n in range(1, most + 1) if enough({s: n})), 0)  # type: ignore[operator]
+        return None
+    ns = range(1, most + 1)
+    return next(([n if s == j else 0 for j in range(SOURCES)] for n in ns if enough({s: n})), None)  # type: ignore[operator]
 
 
-def mixed(enough: object, k: int, rules: Rules) -> tuple[int, int, int, int]:
+def mixed(enough: object, k: int, rules: Rules) -> list[int] | None:
     for second, most in ((2, MOST_RATINGS), (1, MOST_SITTINGS // 2)):
         for n, first in product(range(1, MOST_SITTINGS + 1), (0, 1)):
             if first == second or not possible(k, first, rules) or not possible(k, second, rules):
                 continue
             for m in range(1, most + 1):
                 if enough({first: n, second: m}):  # type: ignore[operator]
-                    return first, n, second, m
-    return -1, -1, -1, -1
+                    return [{first: n, second: m}.get(s, 0) for s in range(SOURCES)]
+    return None

@@ -198,6 +198,6 @@ def test_a_task_without_a_known_difficulty_makes_its_items_less_sure_by_the_task
 
 
 def test_reading_the_module_that_assesses_does_not_load_the_compiler() -> None:
-    """Web processes import it and never compute; a third of a second and 60 MB each would buy nothing."""
+    """Web processes import it and never compute; about a second and 70 MB each would buy nothing."""
     code = "import sys, sightline.measurement.assess; sys.exit('numba' in sys.modules or 'scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
