@@ -132,8 +132,9 @@ def simulate(rng: np.random.Generator, design: Design | None = None, degrees: fl
     design = design or Design()
     truth = true_parameters(rng, design)
     o = draw_design(rng, design, truth)
-    state: Floats = (
-        truth.prior_mean + rng.normal(size=(design.students, STATE)) @ np.linalg.cholesky(truth.prior_covariance).T
+    state = (
+        np.asarray(truth.prior_mean, dtype=np.float64)
+        + rng.normal(size=(design.students, STATE)) @ np.linalg.cholesky(truth.prior_covariance).T
     )
     severity = rng.normal(0, np.sqrt(truth.tau2), o.n_raters)
     source = truth.source[o.indicator]

@@ -76,8 +76,7 @@ def bootstrap(
 
 
 def drawn_from(parameters: Parameters, observations: Observations, rng: np.random.Generator) -> Floats:
-    """Values (n) drawn from equation (1) for new students in the places of the old ones, with the same
-    exposure."""
+    """Values (n) drawn from equation (1), for new students in the places of the old ones."""
     o, of = observations, observations.indicator
     root = np.linalg.cholesky(parameters.prior_covariance)
     state = parameters.prior_mean + rng.standard_normal((o.n_students, STATE)) @ root.T
