@@ -38,7 +38,9 @@ The scenarios change one thing each. *Severe raters*: severity SD .8. *Missing n
 SD below the mean than one SD above). *t3 noise*: errors of a t distribution with 3 degrees of freedom. *Ordinal ratings*: four categories. *Step
 growth*: all change in the middle of the window. *Class ICC .1*: a tenth of the variance of levels lies between classes. *AR(1) wobble*: each skill wanders around its
 line (SD .3, autocorrelation .6 a week), and the level to be estimated is the one of the last week. *Sparse*, *dense*: half as many sittings; two and a half times as many,
-with ratings every week. *... only*: the card is fitted on these sources alone. *Cold start*: the card comes from other students.
+with ratings every week. *... only*: base's students and card, scored by these sources alone. *Fitted
+on ...*: the card is learned from these sources alone, too; with one source this tells skill and habit apart by the prior only, and the product
+gives no score. *Cold start*: the card comes from other students.
 
 In every scenario parameters are learned **without labels**, from how the sources agree, and the truth is used only to score. The *oracle* is the same
 posterior with the true parameters: nobody can do better with these data.

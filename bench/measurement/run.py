@@ -15,7 +15,7 @@ from bench.measurement import changes, laws, suspects
 from bench.measurement.changes import NO_TESTS, Rate
 from bench.measurement.laws import Laws, Speed
 from bench.measurement.scenarios import BASE, COUNTED, HEAVY_TAILS, SCENARIOS, Scenario
-from bench.measurement.schooling import Outcome, School, generator, outcome, school
+from bench.measurement.schooling import Outcome, School, generator, outcome, school, with_sources
 from bench.measurement.suspects import Broken, Planted
 
 SEEDS = (101, 102, 103, 104, 105)
@@ -25,6 +25,8 @@ SHORT_SCENARIOS = tuple(replace(s, refits=0) for s in (BASE, HEAVY_TAILS, COUNTE
 SHORT_EFFECTS = (0.0, 0.5)
 
 Told = Callable[[str], None]
+Task = tuple[int, Scenario, tuple[Scenario, ...]]
+Done = tuple[list[Outcome], School | None]
 
 
 class Every(Protocol):
@@ -32,10 +34,10 @@ class Every(Protocol):
 
     def __call__(
         self,
-        function: Callable[[tuple[int, Scenario]], tuple[Outcome, School | None]],
-        tasks: Sequence[tuple[int, Scenario]],
+        function: Callable[[Task], Done],
+        tasks: Sequence[Task],
         /,
-    ) -> Iterable[tuple[Outcome, School | None]]: ...
+    ) -> Iterable[Done]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +99,21 @@ def _run(
 ) -> Results:
     outcomes: list[Outcome] = []
     bases: list[School] = []
-    found = iter(every(_one, [(seed, scenario) for scenario in scenarios for seed in seeds]))
-    for place, scenario in enumerate(scenarios, start=1):
-        for one, at in islice(found, len(seeds)):
-            outcomes.append(one)
+    fitted = [s for s in scenarios if not s.card_of_base]
+    along = tuple(s for s in scenarios if s.card_of_base)
+    tasks = [(seed, s, along if s.name == BASE.name else ()) for s in fitted for seed in seeds]
+    found = iter(every(_one, tasks))
+    for place, scenario in enumerate(fitted, start=1):
+        for several, at in islice(found, len(seeds)):
+            outcomes += several
             bases += [] if at is None else [at]
-        mine = outcomes[-len(seeds) :]
+        mine = [o for o in outcomes if o.scenario == scenario.name]
         told(
-            f"{place:2d}/{len(scenarios)} {scenario.name:24s} coverage {np.mean([o.coverage for o in mine]):.3f}"
+            f"{place:2d}/{len(fitted)} {scenario.name:24s} coverage {np.mean([o.coverage for o in mine]):.3f}"
             f"  RMSE {np.mean([o.rmse for o in mine]):.3f}"
         )
+    order = {s.name: place for place, s in enumerate(scenarios)}
+    outcomes.sort(key=lambda o: (order[o.scenario], o.seed))
     told("power of growth")
     power = tuple(_power(bases, effect) for effect in effects)
     told("DIF and broken sources")
@@ -127,11 +134,12 @@ def _run(
     )
 
 
-def _one(task: tuple[int, Scenario]) -> tuple[Outcome, School | None]:
-    """One scenario and seed, and the school itself when more is to be done with it."""
-    seed, scenario = task
+def _one(task: Task) -> Done:
+    """One scenario and seed, with those that share its card, and the school itself when more is done with it."""
+    seed, scenario, along = task
     at = school(seed, scenario)
-    return outcome(at), at if scenario.name == BASE.name else None
+    found = [outcome(at), *(outcome(with_sources(at, other)) for other in along)]
+    return found, at if scenario.name == BASE.name else None
 
 
 def _added(look: Callable[[School, float], Planted], bases: Sequence[School], size: float) -> Planted:

@@ -20,7 +20,7 @@ class Scenario:
     and items are absent the more the lower the skill (one SD below the mean: a third less than one SD above); ordinal: ratings in four categories; step: change comes at once in mid-window; icc:
     share of the variance of levels that lies between classes; wobble: stationary SD of an AR(1) process around each
     skill's line (autocorrelation .6 a week); counted: generator B; fitted_on_others: the card comes from other
-    students of the same world; refits: of the bootstrap, for cards
+    students of the same world; card_of_base: the base's students and card, these sources alone; refits: of the bootstrap, for cards
     from less than 1,000 students.
     """
 
@@ -42,6 +42,7 @@ class Scenario:
     wobble: float = 0.0
     counted: bool = False
     fitted_on_others: bool = False
+    card_of_base: bool = False
     refits: int = 12
 
     @property
@@ -51,17 +52,21 @@ class Scenario:
 
 
 BASE = Scenario(name="base")
-SUBSETS = tuple(
-    replace(BASE, name="+".join(source.value for source in sources) + " only", sources=sources)
-    for sources in (
-        (Source.GAME,),
-        (Source.TALK,),
-        (Source.TEACHER,),
-        (Source.GAME, Source.TALK),
-        (Source.GAME, Source.TEACHER),
-        (Source.TALK, Source.TEACHER),
-    )
+PARTS = (
+    (Source.GAME,),
+    (Source.TALK,),
+    (Source.TEACHER,),
+    (Source.GAME, Source.TALK),
+    (Source.GAME, Source.TEACHER),
+    (Source.TALK, Source.TEACHER),
 )
+SUBSETS = tuple(
+    replace(BASE, name=f"{'+'.join(sources)} only", sources=sources, card_of_base=True) for sources in PARTS
+)
+FITTED_ON_PARTS = tuple(replace(BASE, name=f"fitted on {'+'.join(sources)}", sources=sources) for sources in PARTS)
+FITTED_ON_ONE = tuple(s for s in FITTED_ON_PARTS if len(s.sources) == 1)
+"""What a student brings to a source cannot be told from skill there, so the product gives no score: no mark."""
+
 AR1 = replace(BASE, name="AR(1) wobble", wobble=0.3)
 """Coverage is reported and has no mark: the model has no such term."""
 
@@ -87,6 +92,7 @@ SCENARIOS = (
     replace(BASE, name="sparse", game_rate=0.6, talk_rate=0.25, rating_weeks=(0.0, 8.0)),
     replace(BASE, name="dense", game_rate=3.0, talk_rate=1.0, rating_weeks=tuple(float(w) for w in range(9))),
     *SUBSETS,
+    *FITTED_ON_PARTS,
     SMALL_SCHOOL,
     LARGE,
     replace(BASE, name="cold start", fitted_on_others=True),

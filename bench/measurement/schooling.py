@@ -20,8 +20,9 @@ from bench.measurement.scoring import (
     estimates,
     rmse,
 )
-from bench.measurement.world import Simulated
+from bench.measurement.world import Simulated, only
 from sightline.domain.skills import SOURCES
+from sightline.measurement.bootstrap import Refits
 from sightline.measurement.card import N_SKILLS
 from sightline.measurement.observations import Floats, Parameters
 from sightline.measurement.posterior import Solved
@@ -31,7 +32,7 @@ from sightline.measurement.posterior import Solved
 class School:
     """Simulated students with the world that they come from, and what was learned without looking at the truth.
 
-    between: covariance between refits, of each student's state (N x 17 x 17), None without a bootstrap.
+    refits: cards that might as well be true, when there were few students.
     """
 
     scenario: Scenario
@@ -39,7 +40,7 @@ class School:
     world: Parameters
     simulated: Simulated
     card: Parameters
-    between: Floats | None
+    refits: Refits | None
 
     def others(self, part: str, beta: Floats | None = None, number: int | None = None) -> Simulated:
         """Other students of the same world, drawn for a named purpose."""
@@ -95,15 +96,23 @@ def school(seed: int, scenario: Scenario) -> School:
     simulated = _draw(rng, scenario, drawn_world)
     fitted_on = _draw(rng, scenario, drawn_world) if scenario.fitted_on_others else simulated
     found = learned(generator(seed, scenario.name, "bootstrap"), fitted_on, scenario)
-    between = None if found.refits is None else found.refits.inflation(simulated.observations)
-    return School(scenario, seed, drawn_world, simulated, found.card, between)
+    return School(scenario, seed, drawn_world, simulated, found.card, found.refits)
+
+
+def with_sources(at: School, scenario: Scenario) -> School:
+    """The same students and card, scored by the scenario's sources alone: as after a withdrawn consent."""
+    wanted = [world.AXES[s] for s in scenario.sources]
+    seen = at.simulated.observations
+    kept = only(seen, np.isin(at.world.source[seen.indicator], wanted))
+    return replace(at, scenario=scenario, simulated=replace(at.simulated, observations=kept))
 
 
 def outcome(at: School) -> Outcome:
     """Score one school in every way that its scenario allows."""
     scenario, simulated, truth = at.scenario, at.simulated, at.simulated.truth
     own = believed(simulated.observations, at.card)
-    mine = estimates(own, at.card, at.between)
+    between = None if at.refits is None else at.refits.inflation(simulated.observations)
+    mine = estimates(own, at.card, between)
     oracle = _oracle(at)
     control, control_estimates = _control(at)
     boosted = _boosted(at)

@@ -9,7 +9,7 @@ import numpy as np
 from bench.measurement.fitted import believed
 from bench.measurement.schooling import School, generator
 from bench.measurement.scoring import coverage, estimates
-from bench.measurement.world import GAME, TALK, TEACHER, Simulated, shifted
+from bench.measurement.world import GAME, TALK, TEACHER, Simulated, only, shifted
 from sightline.measurement.card import N_SKILLS, N_SOURCES
 from sightline.measurement.observations import Floats, Index, Observations, Parameters
 from sightline.quality.dif import Compared, Judged, Letter, purified_dif
@@ -181,23 +181,6 @@ def others_say(seen: Observations, card: Parameters, use: np.ndarray) -> Matchin
         standard_error=error,
         prior_mean=seen.time * card.mu_beta[skill],
         prior_variance=variances[skill] + seen.time**2 * variances[N_SKILLS + skill],
-    )
-
-
-def only(seen: Observations, keep: np.ndarray) -> Observations:
-    """The items that the mask (n) names, sittings numbered anew; all students and raters stay."""
-    used, sitting = np.unique(seen.sitting[keep], return_inverse=True)
-    return replace(
-        seen,
-        student=seen.student[keep],
-        sitting=sitting.astype(np.intp),
-        indicator=seen.indicator[keep],
-        time=seen.time[keep],
-        y=seen.y[keep],
-        sampling_variance=seen.sampling_variance[keep],
-        rater=seen.rater[keep],
-        task=seen.task[keep],
-        n_sittings=len(used),
     )
 
 

@@ -296,6 +296,23 @@ def shifted(simulated: Simulated, which: np.ndarray, by: float) -> Simulated:
     return replace(simulated, observations=replace(seen, y=seen.y + by * which))
 
 
+def only(seen: Observations, keep: np.ndarray) -> Observations:
+    """The items that the mask (n) names, sittings numbered anew; all students and raters stay."""
+    used, sitting = np.unique(seen.sitting[keep], return_inverse=True)
+    return replace(
+        seen,
+        student=seen.student[keep],
+        sitting=sitting.astype(np.intp),
+        indicator=seen.indicator[keep],
+        time=seen.time[keep],
+        y=seen.y[keep],
+        sampling_variance=seen.sampling_variance[keep],
+        rater=seen.rater[keep],
+        task=seen.task[keep],
+        n_sittings=len(used),
+    )
+
+
 def _correlation(rng: np.random.Generator) -> Floats:
     """Skills correlated .4 to .6, drawn again in the rare case that the draw is no correlation matrix."""
     while True:

@@ -23,6 +23,8 @@ from bench.measurement.schooling import Outcome, outcome, school
 
 TWO_ERRORS = 0.014
 
+pytestmark = pytest.mark.timeout(300)  # the run takes 35 s of one core, and a fresh installation compiles first
+
 
 @pytest.fixture(scope="module")
 def results() -> Results:
