@@ -29,10 +29,8 @@ def brute_force(
     n_state = STATE * len(students)
     size = n_state + len(sittings) + len(raters)
     prior = np.zeros((size, size))
-    prior_of_a_student = np.eye(STATE)
-    prior_of_a_student[: 2 * N_SKILLS, : 2 * N_SKILLS] = card.sigma
     for i in range(len(students)):
-        prior[i * STATE : (i + 1) * STATE, i * STATE : (i + 1) * STATE] = prior_of_a_student
+        prior[i * STATE : (i + 1) * STATE, i * STATE : (i + 1) * STATE] = card.prior_covariance
     for g, (i, sitting) in enumerate(sittings):
         source = next(o.source for j, o in rows if (j, o.sitting_id) == (i, sitting))
         prior[n_state + g, n_state + g] = card.om2[source]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schools_of_arrays import array_schools, joint, random_observations, random_parameters
 from sightline.measurement.card import N_SKILLS, STATE
 from sightline.measurement.observations import Observations, Parameters
-from sightline.measurement.posterior import prior_information, solve
+from sightline.measurement.posterior import gains_of_raters, prior_information, solve
 
 School = tuple[Observations, Parameters]
 
@@ -32,6 +32,9 @@ def test_means_covariances_and_severities_equal_the_joint_gaussian(school: Schoo
         for k, r in enumerate(solved.information.raters[i]):
             if r >= 0:
                 np.testing.assert_allclose(solved.severity_covariance[i, k], covariance[own, first + r], atol=1e-9)
+    gains = gains_of_raters(solved, observations.n_raters)
+    spread = solved.covariance_before + gains @ solved.severity.covariance @ np.swapaxes(gains, 1, 2)
+    np.testing.assert_allclose(spread, solved.covariance, atol=1e-9)
     raters = slice(STATE * observations.n_students + observations.n_sittings, None)
     np.testing.assert_allclose(solved.severity.mean, mean[raters], atol=1e-9)
     np.testing.assert_allclose(solved.severity.covariance, covariance[raters, raters], atol=1e-9)

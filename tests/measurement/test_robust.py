@@ -48,6 +48,7 @@ def test_settled_weights_reproduce_themselves() -> None:
     robust = solve_robustly(observations, parameters, kernel)
     assert robust.settled
     assert robust.weight is not None
+    assert robust.square is not None
     expected = (parameters.nu + 1) / (parameters.nu + robust.square)
     np.testing.assert_allclose(robust.weight, expected, atol=2e-3)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from sightline.domain.indicators import Indicator
 from sightline.domain.skills import SKILLS, SOURCES
-from sightline.measurement.advice_loops import Asked, Least, Rules, search
+from sightline.measurement.advice_loops import MIXED, Asked, Rules, search, ways
 from sightline.measurement.card import N_SKILLS, N_SOURCES, Card
 from sightline.measurement.contributions import LEVELS_NOW
 from sightline.measurement.item_loops import precision_shares
@@ -42,9 +42,10 @@ def standing(observations: Observations, parameters: Parameters, solved: Solved,
     """What sufficiency looks at, for every student and skill."""
     n = observations.n_students
     skill, source = parameters.skill[observations.indicator], parameters.source[observations.indicator]
-    once = np.unique(observations.sitting * N_SKILLS + skill)
+    shown = np.zeros((observations.n_sittings, N_SKILLS), dtype=np.bool_)
+    shown[observations.sitting, skill] = True
     sittings = np.zeros((n, N_SKILLS), dtype=np.intp)
-    np.add.at(sittings, (solved.information.sitting_student[once // N_SKILLS], once % N_SKILLS), 1)
+    np.add.at(sittings, solved.information.sitting_student, shown)
     sources = np.zeros((n, N_SKILLS, N_SOURCES), dtype=np.bool_)
     sources[observations.student, skill, source] = True
     shares = np.zeros((observations.n_sittings, N_SKILLS))
@@ -90,13 +91,12 @@ def would_help(
     )
     which = np.array(pairs, dtype=np.intp).reshape(-1, 2)
     at = which[:, 0], which[:, 1]
-    asked = Asked(which, found.sittings[at], found.sources[at].astype(np.intp))
-    least = Least(
-        alone=np.zeros((len(which), N_SOURCES), dtype=np.intp), mixed=np.full((len(which), 4), -1, dtype=np.intp)
-    )
+    tried, kinds = ways()
+    asked = Asked(which, found.sittings[at], found.sources[at].astype(np.intp), tried, kinds)
+    least = np.full((len(which), MIXED + 1), -1, dtype=np.intp)
     known = known_of(observations, parameters, solved)
     search(asked, rules, known, solved.information, solved.covariance_before, solved.severity_gain, least)
     return [
-        in_words(alone, mixed, possible[SKILLS[skill]])
-        for alone, mixed, skill in zip(least.alone.tolist(), least.mixed.tolist(), at[1].tolist(), strict=True)
+        in_words([tried[way].tolist() for way in found_ways if way >= 0], possible[SKILLS[skill]])
+        for found_ways, skill in zip(least.tolist(), at[1].tolist(), strict=True)
     ]

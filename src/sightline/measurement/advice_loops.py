@@ -8,19 +8,20 @@ S'. No matrix larger than 4 x 4 is inverted for any of the about two hundred way
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from sightline.measurement.card import N_SKILLS, STATE
 from sightline.measurement.item_loops import Known
-from sightline.measurement.loops import compiled, invert
+from sightline.measurement.loops import compiled, count_of, dot, invert
 from sightline.measurement.observations import Floats, Index
 from sightline.measurement.posterior import Information
 
 DIRECTIONS = 4
 MOST_SITTINGS, MOST_RATINGS = 12, 3
-GAME, TALK, TEACHER = 0, 1, 2
+GAME, TALK, TEACHER, MIXED = 0, 1, 2, 3
 
 
 class Rules(NamedTuple):
@@ -39,13 +40,14 @@ class Rules(NamedTuple):
 
 
 class Case(NamedTuple):
-    """One student and skill: S, T'PB, V, the information of each sitting in the directions [PT, PB], and what
-    is seen.
+    """One student and skill.
 
-    seen_in: number of direct sittings; seen: whether each source has one (3).
+    now, inverse: S and its inverse; borne: T'PB; among: V; sittings: the information of each sitting in the
+    directions [PT, PB]; seen_in: number of direct sittings; seen: whether each source has one (3).
     """
 
     now: Floats
+    inverse: Floats
     borne: Floats
     among: Floats
     sittings: Floats
@@ -54,86 +56,77 @@ class Case(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Students and skills (U x 2), their direct sittings so far (U), and the sources of these (U x 3)."""
+    """Students and skills (U x 2), their direct sittings so far (U), and the sources of these (U x 3).
+
+    ways: further sittings of each source, in the order in which they are tried (A x 3); kinds: 0 to 2 for one
+    source alone, MIXED for more of them, which are tried when nothing else helps (A, rising).
+    """
 
     which: Index
     sittings: Index
     sources: Index
+    ways: Index
+    kinds: Index
 
 
-class Least(NamedTuple):
-    """The answer: least sittings of each source alone (U x 3, 0 when it cannot be enough), and else the least mix.
+def ways() -> tuple[Index, Index]:
+    """All ways to add sittings (A x 3), and their kinds (A).
 
-    mixed: first source, its number, second source, its number (U x 4; -1 for none).
+    One source alone; then play or talk together with ratings; then play together with talk; fewest first.
     """
+    found: list[tuple[int, int, int, int]] = []
+    for source, most in ((GAME, MOST_SITTINGS), (TALK, MOST_SITTINGS), (TEACHER, MOST_RATINGS)):
+        found += [(*_of({source: n}), source) for n in range(1, most + 1)]
+    for second, most in ((TEACHER, MOST_RATINGS), (TALK, MOST_SITTINGS // 2)):
+        for n, first, m in product(range(1, MOST_SITTINGS + 1), (GAME, TALK), range(1, most + 1)):
+            if first != second:
+                found.append((*_of({first: n, second: m}), MIXED))
+    table = np.array(found, dtype=np.intp)
+    return np.ascontiguousarray(table[:, :3]), np.ascontiguousarray(table[:, 3])
 
-    alone: Index
-    mixed: Index
+
+def _of(counts: dict[int, int]) -> tuple[int, int, int]:
+    return counts.get(GAME, 0), counts.get(TALK, 0), counts.get(TEACHER, 0)
 
 
 @compiled
 def search(
-    asked: Asked, rules: Rules, known: Known, sums: Information, before: Floats, gain: Floats, least: Least
+    asked: Asked, rules: Rules, known: Known, sums: Information, before: Floats, gain: Floats, least: Index
 ) -> None:
-    """Answer every question; `before` is P and `gain` -PB of each student."""
+    """Fill which of the ways is the first of each kind that is enough (U x 4, -1 for none).
+
+    `before` is P and `gain` -PB of each student.
+    """
     for u in range(len(asked.which)):
         skill = asked.which[u, 1]
         case = _case(u, asked, known, sums, before, gain)
-        found = False
-        extra = np.zeros(3, dtype=np.intp)
-        for s in range(3):
-            if rules.typical[skill, s, 0, 0] > 0.0:
-                most = MOST_RATINGS if s == TEACHER else MOST_SITTINGS
-                least.alone[u, s] = _least(case, skill, rules, extra, s, most)
-                found = found or least.alone[u, s] > 0
-        if not found:
-            _mix(case, skill, rules, TEACHER, MOST_RATINGS, least.mixed[u])
-            if least.mixed[u, 0] < 0:
-                _mix(case, skill, rules, TALK, MOST_SITTINGS // 2, least.mixed[u])
-
-
-@compiled
-def _least(case: Case, skill: int, rules: Rules, extra: Index, source: int, most: int) -> int:
-    """The least number of sittings of a source that is enough together with `extra`; 0 when `most` is not."""
-    found = 0
-    for n in range(1, most + 1):
-        extra[source] = n
-        if _enough(case, skill, rules, extra):
-            found = n
-            break
-    extra[source] = 0
-    return found
-
-
-@compiled
-def _mix(case: Case, skill: int, rules: Rules, second: int, most: int, out: Index) -> None:
-    """The least of play, or talk, that is enough with some of the second source."""
-    extra = np.zeros(3, dtype=np.intp)
-    for n in range(1, MOST_SITTINGS + 1):
-        for first in (GAME, TALK):
-            possible = rules.typical[skill, first, 0, 0] > 0.0 and rules.typical[skill, second, 0, 0] > 0.0
-            if first != second and possible:
-                extra[first] = n
-                m = _least(case, skill, rules, extra, second, most)
-                extra[first] = 0
-                if m > 0:
-                    out[0], out[1], out[2], out[3] = first, n, second, m
-                    return
+        helped = False
+        for a in range(len(asked.ways)):
+            kind, extra = asked.kinds[a], asked.ways[a]
+            if kind == MIXED and helped:
+                break
+            possible = least[u, kind] < 0
+            for s in range(3):
+                possible = possible and (extra[s] == 0 or rules.typical[skill, s, 0, 0] > 0.0)
+            if possible and _enough(case, skill, rules, extra):
+                least[u, kind] = a
+                helped = True
 
 
 @compiled
 def _case(u: int, asked: Asked, known: Known, sums: Information, before: Floats, gain: Floats) -> Case:
     """What the search needs of one student and skill."""
     i, skill = asked.which[u]
-    raters = sums.raters[i][sums.raters[i] >= 0]
-    many = DIRECTIONS + len(raters)
-    basis = np.zeros((many, STATE))  # rows: PT, then PB, which is -gain
-    basis[0] = before[i, skill] + before[i, N_SKILLS + skill]
-    for s in range(3):
-        basis[1 + s] = before[i, 2 * N_SKILLS + s]
-    for k in range(len(raters)):
-        basis[DIRECTIONS + k] = -gain[i, k]
-    now, borne = np.zeros((DIRECTIONS, DIRECTIONS)), np.zeros((DIRECTIONS, len(raters)))
+    raters = count_of(sums.raters[i])
+    many = DIRECTIONS + raters
+    basis = np.empty((many, STATE))  # rows: PT, then PB, which is -gain
+    for j in range(STATE):
+        basis[0, j] = before[i, skill, j] + before[i, N_SKILLS + skill, j]
+        for s in range(3):
+            basis[1 + s, j] = before[i, 2 * N_SKILLS + s, j]
+        for k in range(raters):
+            basis[DIRECTIONS + k, j] = -gain[i, k, j]
+    now, borne = np.empty((DIRECTIONS, DIRECTIONS)), np.empty((DIRECTIONS, raters))
     for row in range(DIRECTIONS):
         for j in range(many):
             value = basis[j, 2 * N_SKILLS + row - 1] if row else basis[j, skill] + basis[j, N_SKILLS + skill]
@@ -141,12 +134,14 @@ def _case(u: int, asked: Asked, known: Known, sums: Information, before: Floats,
                 now[row, j] = value
             else:
                 borne[row, j - DIRECTIONS] = value
-    among = np.zeros((len(raters), len(raters)))
-    for k in range(len(raters)):
-        for m in range(len(raters)):
-            among[k, m] = known.among[raters[k], raters[m]]
+    among = np.empty((raters, raters))
+    for k in range(raters):
+        for m in range(raters):
+            among[k, m] = known.among[sums.raters[i, k], sums.raters[i, m]]
+    inverse = np.empty((DIRECTIONS, DIRECTIONS))
+    invert(now.copy(), inverse)
     shown = _among_sittings(i, basis, known, sums)
-    return Case(now, borne, among, shown, asked.sittings[u], asked.sources[u])
+    return Case(now, inverse, borne, among, shown, asked.sittings[u], asked.sources[u])
 
 
 @compiled
@@ -160,7 +155,7 @@ def _among_sittings(i: int, basis: Floats, known: Known, sums: Information) -> F
     seen = np.empty(many)
     for g in range(first, last + 1):
         for j in range(many):
-            seen[j] = np.sum(sums.sitting_sum[g] * basis[j])
+            seen[j] = dot(sums.sitting_sum[g], basis[j])
         for j in range(many):
             for k in range(many):
                 out[g - first, j, k] = -sums.sitting_shrink[g] * seen[j] * seen[k]
@@ -186,41 +181,61 @@ def _enough(case: Case, skill: int, rules: Rules, extra: Index) -> bool:
         if case.seen[s] > 0 or extra[s] > 0:
             different += 1
             single = s
-    if case.seen_in + extra.sum() < sittings or (different == 1 and not rules.alone[single]):
+    if case.seen_in + extra[0] + extra[1] + extra[2] < sittings or (different == 1 and not rules.alone[single]):
         return False
-    inverse, after = np.empty((DIRECTIONS, DIRECTIONS)), np.empty((DIRECTIONS, DIRECTIONS))
-    invert(case.now.copy(), inverse)
-    total = inverse.copy()
-    for s in range(3):
-        total += extra[s] * rules.typical[skill, s]
-    invert(total, after)
-    level = _times(inverse, after[0])  # P'a = PT level
+    after = _after(case, skill, rules, extra)
+    level = _times(case.inverse, after[0])  # P'a = PT level
     to_raters = _times(case.borne.T, level)  # B'P'a
     back = _times(case.among, to_raters)
-    variance = after[0, 0] + np.sum(back * to_raters)
+    variance = after[0, 0] + dot(back, to_raters)
     if left * (1.0 - variance / rules.variance[skill]) < reliability:
         return False
     pulled = _times(case.borne, back)
+    step = _times(after, _times(case.inverse, pulled))
+    for j in range(DIRECTIONS):
+        step[j] = pulled[j] - step[j]
+    step = _times(case.inverse, step)
     along = np.empty(DIRECTIONS + len(back))  # P a with severity, in the basis
-    along[:DIRECTIONS] = level - _times(inverse, pulled - _times(after, _times(inverse, pulled)))
-    along[DIRECTIONS:] = back
+    for j in range(len(along)):
+        along[j] = level[j] - step[j] if j < DIRECTIONS else back[j - DIRECTIONS]
+    shown = _times(case.now, along)
+    for j in range(DIRECTIONS):
+        shown[j] += pulled[j]
+    return _largest_share(case, along, shown, rules.typical[skill], extra) <= share
+
+
+@compiled
+def _after(case: Case, skill: int, rules: Rules, extra: Index) -> Floats:
+    """S' after these further sittings."""
+    total, after = np.empty((DIRECTIONS, DIRECTIONS)), np.empty((DIRECTIONS, DIRECTIONS))
+    for j in range(DIRECTIONS):
+        for k in range(DIRECTIONS):
+            total[j, k] = case.inverse[j, k]
+            for s in range(3):
+                total[j, k] += extra[s] * rules.typical[skill, s, j, k]
+    invert(total, after)
+    return after
+
+
+@compiled
+def _largest_share(case: Case, along: Floats, shown: Floats, typical: Floats, extra: Index) -> float:
+    """The largest share of one sitting, past or further, in the precision of the level."""
     largest, whole = 0.0, 0.0
     for g in range(len(case.sittings)):
-        amount = np.sum(along * _times(case.sittings[g], along))
+        amount = dot(along, _times(case.sittings[g], along))
         largest = max(largest, amount)
         whole += amount
-    shown = _times(case.now, along[:DIRECTIONS]) + pulled
     for s in range(3):
         if extra[s] > 0:
-            amount = np.sum(shown * _times(rules.typical[skill, s], shown))
+            amount = dot(shown, _times(typical[s], shown))
             largest = max(largest, amount)
             whole += extra[s] * amount
-    return largest <= share * whole
+    return largest / whole
 
 
 @compiled
 def _times(matrix: Floats, vector: Floats) -> Floats:
-    """A small matrix times a vector; zero rows or columns are fine."""
+    """A small matrix times the first of a vector's numbers, as many as it has columns."""
     out = np.zeros(matrix.shape[0])
     for j in range(matrix.shape[0]):
         for k in range(matrix.shape[1]):

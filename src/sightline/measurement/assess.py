@@ -13,6 +13,7 @@ from sightline.domain.estimates import Assessment, Contribution, Estimate, Short
 from sightline.domain.indicators import Indicator
 from sightline.domain.observables import Observable
 from sightline.domain.skills import SKILLS, Skill
+from sightline.errors import CardInvalid
 from sightline.measurement.card import N_SKILLS, Array, Card
 from sightline.measurement.contributions import LEVELS_NOW, Contributions
 from sightline.measurement.items import SchoolItems, items_of, time_in_window
@@ -60,7 +61,8 @@ def target_now(skill: Skill) -> Array:
 def assess(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> tuple[Assessment, ...]:
     """One assessment per student, in the order of student ids.
 
-    Raters are shared among students, so all students of a school are taken together.
+    Raters are shared among students, so all students of a school are taken together. Raises CardInvalid when a
+    fitted card is given other norms than its own, or an indicator has changed since.
     """
     numbers = _numbers(by_student, frame)
     return tuple(
@@ -82,6 +84,10 @@ def _numbers(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> _
     from sightline.measurement import advice, kernel, robust  # noqa: PLC0415 -- only who computes pays for numba
 
     card = frame.card
+    if card.norms is not None and card.norms.version != frame.norms.version:
+        raise CardInvalid(
+            f"the card {card.version} was fitted with norms of its own; other norms give other levels"
+        )
     items = items_of(
         by_student, indicators=frame.indicators, norms=frame.norms, as_of=frame.as_of, weeks=card.weeks
     )

@@ -77,6 +77,13 @@ class Card:
         return np.zeros(N_SKILLS) if self.learned is None else self.learned.mu_beta
 
     @property
+    def prior_covariance(self) -> NDArray[np.float64]:
+        """C0, 17 x 17: sigma, and source terms of variance 1, independent of it and of one another."""
+        covariance = np.eye(STATE)
+        covariance[: 2 * N_SKILLS, : 2 * N_SKILLS] = self.sigma
+        return covariance
+
+    @property
     def norms(self) -> Norms | None:
         """The norms fixed in a fitted card; None when the school's own have to do."""
         return None if self.learned is None else self.learned.norms

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sightline.measurement.card import N_SKILLS, STATE
-from sightline.measurement.loops import compiled
+from sightline.measurement.loops import add_to, compiled, dot
 from sightline.measurement.observations import Floats, Index
 from sightline.measurement.posterior import Information
 
@@ -45,7 +45,8 @@ def contribute(known: Known, sums: Information, before: Floats, wanted: Floats, 
             _times(before[i], wanted, along)
         while n < end:
             g = known.sitting[n]
-            row[:] = 0.0
+            for t in range(many):
+                row[t] = 0.0
             for j in range(STATE):
                 va = sums.sitting_shrink[g] * sums.sitting_sum[g, j]
                 if va != 0.0:
@@ -64,8 +65,9 @@ def contribute(known: Known, sums: Information, before: Floats, wanted: Floats, 
 @compiled
 def _times(matrix: Floats, wanted: Floats, out: Floats) -> None:
     """`out` = matrix wanted'; targets have few non-zeros."""
-    out[:] = 0.0
     for t in range(len(wanted)):
+        for j in range(STATE):
+            out[j, t] = 0.0
         for k in range(STATE):
             factor = wanted[t, k]
             if factor != 0.0:
@@ -97,11 +99,7 @@ def _squares_of_sitting(
     with_severity = known.with_severity[i]
     borne = np.zeros(len(raters))
     shared = sums.sitting_residual[g] - _shared(i, g, known, sums, carried, borne)
-    of_sitting = 0.0
-    for j in range(STATE):
-        of_sitting += sums.sitting_sum[g, j] * carried[j]
-    for k in range(len(raters)):
-        of_sitting += sums.sitting_rated[g, k] * borne[k]
+    of_sitting = dot(sums.sitting_sum[g], carried) + dot(sums.sitting_rated[g], borne)
     for n in range(span[0], span[1]):
         one, two, three = known.skill[n], N_SKILLS + known.skill[n], 2 * N_SKILLS + known.source[n]
         x, y, z = known.level[n], known.change[n], known.own[n]
@@ -124,17 +122,19 @@ def _shared(i: int, g: int, known: Known, sums: Information, carried: Floats, bo
     """Mean of s = a'x + W rho beyond mu0; Cov(x, s) goes into `carried` and Cov(rho, s) into `borne`."""
     a, given, raters = sums.sitting_sum[g], sums.sitting_rated[g], sums.raters[i]
     with_severity = known.with_severity[i]
-    carried[:] = 0.0
+    for j in range(STATE):
+        carried[j] = 0.0
     shared = 0.0
     for j in range(STATE):
         if a[j] != 0.0:
             shared += a[j] * known.deviation[i, j]
-            carried += a[j] * known.covariance[i, j]
-            borne += a[j] * with_severity[:, j]
+            add_to(carried, a[j], known.covariance[i, j])
+            for k in range(len(raters)):
+                borne[k] += a[j] * with_severity[k, j]
     for k in range(len(raters)):
         if given[k] != 0.0:
             shared += given[k] * known.rho[raters[k]]
-            carried += given[k] * with_severity[k]
+            add_to(carried, given[k], with_severity[k])
             for m in range(len(raters)):
                 if raters[m] >= 0:
                     borne[m] += given[k] * known.among[raters[k], raters[m]]

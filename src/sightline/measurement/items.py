@@ -53,19 +53,19 @@ def items_of(
     names = tuple(sorted(norms.by_indicator.keys() & indicators.keys()))
     number = {name: j for j, name in enumerate(names)}
     span = timedelta(weeks=weeks)
-    chosen: list[tuple[Observable, float]] = []
+    chosen: list[Observable] = []
     starts = [0]
     for student in students:
-        timed = [(o, 1.0 - (as_of - o.at) / span) for o in by_student[student] if o.indicator in number]
-        own = [(o, time) for o, time in timed if 0.0 <= time <= 1.0]
-        own.sort(key=_place)
-        chosen += own
+        named = (o for o in by_student[student] if o.indicator in number)
+        chosen += sorted((o for o in named if 0.0 <= 1.0 - (as_of - o.at) / span <= 1.0), key=_place)
         starts.append(len(chosen))
-    observables = tuple(o for o, _ in chosen)
+    observables = tuple(chosen)
     raters = tuple(sorted({o.rater_id for o in observables if o.rater_id is not None}))
     rater_number: dict[UUID | None, int] = {rater: r for r, rater in enumerate(raters)}
     rater_number[None] = -1
-    values = [standardised(o, indicators[o.indicator], norms.by_indicator[o.indicator]) for o in observables]
+    values = np.empty((len(observables), 2))
+    for row, o in enumerate(observables):
+        values[row] = standardised(o, indicators[o.indicator], norms.by_indicator[o.indicator])
     sitting = _sittings(observables, starts)
     return SchoolItems(
         students=students,
@@ -77,9 +77,9 @@ def items_of(
             student=np.repeat(np.arange(len(students)), np.diff(starts)),
             sitting=sitting,
             indicator=np.array([number[o.indicator] for o in observables], dtype=np.intp),
-            time=np.array([time for _, time in chosen], dtype=np.float64),
-            y=np.array([y for y, _ in values], dtype=np.float64),
-            sampling_variance=np.array([variance for _, variance in values], dtype=np.float64),
+            time=np.array([1.0 - (as_of - o.at) / span for o in observables], dtype=np.float64),
+            y=values[:, 0].copy(),
+            sampling_variance=values[:, 1].copy(),
             rater=np.array([rater_number[o.rater_id] for o in observables], dtype=np.intp),
             task=np.full(len(observables), -1, dtype=np.intp),
             n_students=len(students),
@@ -90,11 +90,10 @@ def items_of(
     )
 
 
-def _place(timed: tuple[Observable, float]) -> tuple[int, str, int]:
+def _place(observable: Observable) -> tuple[int, str, int]:
     """Where an observable stands among a student's; UUIDs as numbers, which compare faster and in the same
     order.
     """
-    observable = timed[0]
     return observable.sitting_id.int, observable.indicator, observable.observable_id.int
 
 
@@ -102,9 +101,9 @@ def _sittings(observables: Sequence[Observable], starts: Sequence[int]) -> Index
     """Numbers of sittings, rising: a new one with every student and every sitting id."""
     numbers, last = [], -1
     for first, end in pairwise(starts):
-        before = None
+        before = -1
         for observable in observables[first:end]:
-            if observable.sitting_id != before:
-                before, last = observable.sitting_id, last + 1
+            if observable.sitting_id.int != before:
+                before, last = observable.sitting_id.int, last + 1
             numbers.append(last)
     return np.array(numbers, dtype=np.intp)

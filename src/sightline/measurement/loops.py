@@ -83,24 +83,48 @@ def rater_slots(student: Index, rater: Index, n_students: int) -> tuple[Index, I
     n = len(student)
     counts = np.zeros(n_students, dtype=np.intp)
     kept = np.empty(n, dtype=np.intp)  # each student's raters, from where his items begin
-    starts = np.searchsorted(student, np.arange(n_students + 1))
+    starts = _starts(student, n_students)
+    most = 0
     for i in range(n_students):
-        own = kept[starts[i] : starts[i + 1]]
-        for r in rater[starts[i] : starts[i + 1]]:
-            if r >= 0 and not np.any(own[: counts[i]] == r):
-                own[counts[i]] = r
-                counts[i] += 1
-        own[: counts[i]].sort()
-    most = counts.max() if n_students else 0
+        for position in range(starts[i], starts[i + 1]):
+            if rater[position] >= 0:
+                counts[i] += _insert(kept, starts[i], counts[i], rater[position])
+        most = max(most, counts[i])
     raters = np.full((n_students, most), -1, dtype=np.intp)
     slot = np.full(n, -1, dtype=np.intp)
     for i in range(n_students):
-        raters[i, : counts[i]] = kept[starts[i] : starts[i] + counts[i]]
+        for k in range(counts[i]):
+            raters[i, k] = kept[starts[i] + k]
         for position in range(starts[i], starts[i + 1]):
             for k in range(counts[i]):
                 if rater[position] == raters[i, k]:
                     slot[position] = k
     return raters, slot
+
+
+@compiled
+def _starts(student: Index, n_students: int) -> Index:
+    """Where each student's items begin (N + 1)."""
+    starts = np.zeros(n_students + 1, dtype=np.intp)
+    for i in student:
+        starts[i + 1] += 1
+    for i in range(n_students):
+        starts[i + 1] += starts[i]
+    return starts
+
+
+@compiled
+def _insert(kept: Index, start: int, count: int, rater: int) -> int:
+    """Put a rater among `count` rising ones from `start`; 1 when he is new, else 0."""
+    place = start + count
+    while place > start and kept[place - 1] > rater:
+        place -= 1
+    if place > start and kept[place - 1] == rater:
+        return 0
+    for j in range(start + count, place, -1):
+        kept[j] = kept[j - 1]
+    kept[place] = rater
+    return 1
 
 
 @compiled
@@ -161,18 +185,17 @@ def _add_items(first: int, end: int, rows: Rows, sums: Information) -> None:
 def _correct(g: int, i: int, sums: Information) -> None:
     """Take out what the items of one sitting have in common."""
     a, v, shared = sums.sitting_sum[g], sums.sitting_shrink[g], sums.sitting_residual[g]
-    touched = np.flatnonzero(a)
-    for s in range(len(touched)):
-        j = touched[s]
-        va = v * a[j]
-        sums.eta[i, j] -= va * shared
-        for t in range(s + 1):
-            sums.gain[i, j, touched[t]] -= va * a[touched[t]]
+    for j in range(STATE):
+        if a[j] != 0.0:
+            va = v * a[j]
+            sums.eta[i, j] -= va * shared
+            for m in range(j + 1):
+                sums.gain[i, j, m] -= va * a[m]
     for k in range(sums.sitting_rated.shape[1]):
         w = v * sums.sitting_rated[g, k]
         if w != 0.0:
             sums.rated_residual[i, k] -= w * shared
-            for j in touched:
+            for j in range(STATE):
                 sums.borne[i, k, j] -= w * a[j]
             for m in range(sums.sitting_rated.shape[1]):
                 sums.rated[i, k, m] -= w * sums.sitting_rated[g, m]
@@ -190,16 +213,23 @@ def before_severity(prior: Array, sums: Information, before: Floats, gain: Float
         for k in range(sums.raters.shape[1]):
             if sums.raters[i, k] >= 0:
                 for j in range(STATE):
-                    gain[i, k, j] = -_dot(before[i, j], sums.borne[i, k])
+                    gain[i, k, j] = -dot(before[i, j], sums.borne[i, k])
 
 
 @compiled
-def _dot(one: Array, other: Array) -> float:
-    """The sum of products of two vectors of length 17."""
+def dot(one: Array, other: Array) -> float:
+    """The sum of products of two vectors."""
     total = 0.0
-    for j in range(STATE):
+    for j in range(len(one)):
         total += one[j] * other[j]
     return total
+
+
+@compiled
+def add_to(out: Array, factor: float, vector: Array) -> None:
+    """Add a multiple of a vector."""
+    for j in range(len(out)):
+        out[j] += factor * vector[j]
 
 
 @compiled
@@ -209,8 +239,8 @@ def rater_sums(sums: Information, gain: Floats, diagonal: Floats, shift: Floats)
         for k in range(gain.shape[1]):
             r = sums.raters[i, k]
             if r >= 0:
-                diagonal[r] += sums.rated[i, k, k] + _dot(gain[i, k], sums.borne[i, k])
-                shift[r] += sums.rated_residual[i, k] + _dot(gain[i, k], sums.eta[i])
+                diagonal[r] += sums.rated[i, k, k] + dot(gain[i, k], sums.borne[i, k])
+                shift[r] += sums.rated_residual[i, k] + dot(gain[i, k], sums.eta[i])
 
 
 @compiled
@@ -218,23 +248,32 @@ def united(sums: Information, gain: Floats, leader: Index) -> tuple[Index, Index
     """Q beside its diagonal as rows, columns and values; raters who share students get one leader (R)."""
     between = 0
     for i in range(len(gain)):
-        count = np.sum(sums.raters[i] >= 0)
+        count = count_of(sums.raters[i])
         between += count * (count - 1)
     rows, columns = np.empty(between, dtype=np.intp), np.empty(between, dtype=np.intp)
     values = np.empty(between)
     place = 0
     for i in range(len(gain)):
-        count = np.sum(sums.raters[i] >= 0)
+        count = count_of(sums.raters[i])
         for k in range(count):
             for m in range(count):
                 if m != k:
                     rows[place], columns[place] = sums.raters[i, k], sums.raters[i, m]
-                    values[place] = sums.rated[i, k, m] + _dot(gain[i, k], sums.borne[i, m])
+                    values[place] = sums.rated[i, k, m] + dot(gain[i, k], sums.borne[i, m])
                     _unite(leader, rows[place], columns[place])
                     place += 1
     for r in range(len(leader)):  # a leader is the smallest of its group, so in rising order one look is enough
         leader[r] = leader[leader[r]]
     return rows, columns, values
+
+
+@compiled
+def count_of(raters: Index) -> int:
+    """How many raters there are before the empty places."""
+    count = 0
+    while count < len(raters) and raters[count] >= 0:
+        count += 1
+    return count
 
 
 @compiled
@@ -267,9 +306,10 @@ def finish(
 ) -> None:
     """Every student's results, severities (mean `rho`, covariance `among`) known."""
     for i in range(len(before)):
-        results.covariance[i] = before[i]
         for j in range(STATE):
-            results.mean[i, j] = prior_mean[j] + _dot(before[i, j], sums.eta[i])
+            for m in range(STATE):
+                results.covariance[i, j, m] = before[i, j, m]
+            results.mean[i, j] = prior_mean[j] + dot(before[i, j], sums.eta[i])
         for k in range(gain.shape[1]):
             r = sums.raters[i, k]
             if r >= 0:

@@ -266,6 +266,14 @@ def local_mean(mean: Floats, raters: Index) -> Floats:
     return np.append(mean, 0.0)[raters]
 
 
+def gains_of_raters(solved: Solved, n_raters: int) -> Floats:
+    """-P b of every student and every rater of the school (N x 17 x R), 0 where they never met."""
+    students, slots = np.nonzero(solved.information.raters >= 0)
+    gains = np.zeros((len(solved.mean), STATE, n_raters))
+    gains[students, :, solved.information.raters[students, slots]] = solved.severity_gain[students, slots]
+    return gains
+
+
 def local(covariance: Floats, raters: Index) -> Floats:
     """Covariance among each student's own raters (N x K x K), 0 where there is none."""
     if raters.size == 0:

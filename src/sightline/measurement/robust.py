@@ -47,14 +47,15 @@ class Solver(Protocol):
 class Robust:
     """A posterior with its weights (n; None with normal errors), and how they were found.
 
-    square: E[e^2]/s2 of each item before its weight, which is all that nu is estimated from (n); rounds: how often
+    square: E[e^2]/s2 of each item before its weight, which is all that nu is estimated from (n; None with normal
+    errors); rounds: how often
     weights and posterior alternated; last_change: largest change of a weight in the last round; settled: whether
     that was small enough.
     """
 
     solved: Solved
     weight: Floats | None
-    square: Floats
+    square: Floats | None
     rounds: int
     last_change: float
     settled: bool
@@ -115,22 +116,21 @@ def solve_robustly(
     rounds: int = ROUNDS,
 ) -> Robust:
     """Weights and posterior under `parameters.nu`, with the module `kernel` or this one as `solver`."""
+    if parameters.nu > NORMAL_FROM or not len(observations.y):
+        usual = solver.solve(observations, parameters, flat_slopes=flat_slopes)
+        return Robust(solved=usual, weight=None, square=None, rounds=0, last_change=0.0, settled=True)
     variance = error_variance(observations, parameters)
 
-    def of(weight: Floats | None) -> tuple[Solved, Floats]:
+    def of(weight: Floats) -> tuple[Solved, Floats]:
         solved = solver.solve(observations, parameters, flat_slopes=flat_slopes, weight=weight)
         return solved, solver.expected_squares(observations, parameters, solved) / variance
 
-    solved, square = of(None)
-    if parameters.nu > NORMAL_FROM or not len(variance):
-        return Robust(solved=solved, weight=None, square=square, rounds=0, last_change=0.0, settled=True)
-    return _alternate(of, solved, square, parameters.nu, rounds)
+    return _alternate(of, np.ones_like(variance), parameters.nu, rounds)
 
 
-def _alternate(
-    of: Callable[[Floats], tuple[Solved, Floats]], solved: Solved, square: Floats, nu: float, rounds: int
-) -> Robust:
-    weight, change, done = np.ones_like(square), np.inf, 0
+def _alternate(of: Callable[[Floats], tuple[Solved, Floats]], weight: Floats, nu: float, rounds: int) -> Robust:
+    solved, square = of(weight)
+    change, done = np.inf, 0
     while done < rounds and change > SETTLED:
         fresh = weights(square, nu)
         change = float(np.max(np.abs(fresh - weight)))

@@ -105,17 +105,16 @@ def _known(indicators: Iterable[Indicator], norms: Norms, card: Card) -> list[tu
     return known
 
 
-def in_words(alone: Sequence[int], mixed: Sequence[int], possible: frozenset[Source]) -> str:
-    """The smallest additions of one source that would be enough, else the smallest mix, in words.
+def in_words(ways: Sequence[Sequence[int]], possible: frozenset[Source]) -> str:
+    """The smallest additions that would be enough, in words.
 
-    alone: sittings of each source, 0 for none; mixed: first source, its number, second source, its number, or -1;
-    possible: the sources that can show the skill.
+    ways: further sittings of each source, all of one together; possible: the sources that can show the skill.
     """
-    ways = [_words(source, count) for source, count in zip(SOURCES, alone, strict=True) if count]
     if ways:
-        return " or ".join(ways)
-    if mixed[0] >= 0:
-        return f"{_words(SOURCES[mixed[0]], mixed[1])} together with {_words(SOURCES[mixed[2]], mixed[3])}"
+        return " or ".join(
+            " together with ".join(_words(source, n) for source, n in zip(SOURCES, way, strict=True) if n)
+            for way in ways
+        )
     if not possible - {Source.TEACHER}:
         return "sessions or talks in which this can be seen, together with teacher ratings"
     return "evidence of all kinds, over several weeks"
