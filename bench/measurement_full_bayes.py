@@ -4,8 +4,9 @@
     python bench/measurement_full_bayes.py --free     150 students, every parameter free: against EM with bootstrap
 
 The sampler (numpyro) shares no line with the core: states, severities and every sitting's term are its unknowns.
-Known parameters: each student's skills at the end of the window have to have means within 0.05 SD and intervals within
-5 % of the exact ones. Free ones: the same is printed for the plug-in with and without bootstrap, and for the loadings.
+Known parameters: each student's skills at the end of the window have to have means within 0.05 SD and intervals
+within 5 % of the exact ones. Free ones: the same is printed for the plug-in with and without bootstrap, and for
+the loadings.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Comparison:
 def school(
     rng: np.random.Generator, students: int, *, game: int = 12, talk: int = 11, sittings: tuple[int, int] = (9, 4)
 ) -> tuple[Observations, Parameters]:
-    """Observations drawn from parameters near the priors; so many game and talk indicators and sittings a student."""
+    """Observations drawn from parameters near the priors, so many indicators and sittings of play and of talk."""
     counts = (game, talk, N_SKILLS)
     source = np.repeat(np.arange(N_SOURCES), counts)
     skill = np.concatenate([np.arange(count) % N_SKILLS for count in counts])
@@ -101,10 +102,7 @@ def sampled(
 
     def model() -> None:
         many = len(known.c)
-        if priors is None:
-            root = jnp.linalg.cholesky(known.sigma)
-        else:
-            root = _free_root(numpyro, dist, jnp, priors)
+        root = jnp.linalg.cholesky(known.sigma) if priors is None else _free_root(numpyro, dist, jnp, priors)
         p = priors or literature_priors(o.n_students)
         lam = free("lam", dist.TruncatedNormal(p.lam[known.source], p.lam_sd[known.source], low=0.0), known.lam)
         gam = free("gam", dist.Normal(p.gam[known.source], p.gam_sd[known.source]), known.gam)

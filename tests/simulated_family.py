@@ -87,7 +87,12 @@ def _sittings(rng: np.random.Generator, design: Design, of_source: list[Index]) 
 def draw_design(rng: np.random.Generator, design: Design, parameters: Parameters) -> Observations:
     """Everything but y, which is zero."""
     of_source = [np.flatnonzero(parameters.source == s) for s in range(N_SOURCES)]
-    student, sitting, indicator, time, rater, task = [], [], [], [], [], []
+    student: list[int] = []
+    sitting: list[int] = []
+    indicator: list[int] = []
+    time: list[float] = []
+    rater: list[int] = []
+    task: list[int] = []
     sittings = 0
     for i in range(design.students):
         for at, shown in _sittings(rng, design, of_source):
@@ -128,7 +133,8 @@ def simulate(rng: np.random.Generator, design: Design | None = None, degrees: fl
     truth = true_parameters(rng, design)
     o = draw_design(rng, design, truth)
     state = (
-        truth.prior_mean + rng.normal(size=(design.students, STATE)) @ np.linalg.cholesky(truth.prior_covariance).T
+        np.asarray(truth.prior_mean, dtype=np.float64)
+        + rng.normal(size=(design.students, STATE)) @ np.linalg.cholesky(truth.prior_covariance).T
     )
     severity = rng.normal(0, np.sqrt(truth.tau2), o.n_raters)
     source = truth.source[o.indicator]

@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from simulated_family import GAME, TALK, TEACHER, Design, Simulated, simulate
 
 from sightline.measurement.acceleration import laid_out, read_back
 from sightline.measurement.bootstrap import bootstrap
@@ -19,6 +18,7 @@ from sightline.measurement.fitting import Fitted, fit
 from sightline.measurement.kernel import solve
 from sightline.measurement.observations import Observations, Parameters
 from sightline.measurement.priors import LATENT, at_priors, literature_priors
+from simulated_family import GAME, TALK, TEACHER, Design, Simulated, simulate
 
 LEARNERS = 600
 

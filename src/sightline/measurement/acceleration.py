@@ -1,7 +1,7 @@
-"""Squared extrapolation of EM (SQUAREM, Varadhan and Roland 2008): two steps show where the next ones would lead.
+"""Squared extrapolation of EM (SQUAREM, Varadhan and Roland 2008): two steps show where the next would lead.
 
-Parameters are laid out as one vector in which every number may be anything: variances by their logarithms, Sigma by
-its Cholesky factor.
+Parameters are laid out as one vector in which every number may be anything: variances by their logarithms, Sigma
+by its Cholesky factor.
 """
 
 from __future__ import annotations

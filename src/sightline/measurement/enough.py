@@ -13,9 +13,9 @@ from sightline.measurement.observations import Index, Observations
 Flags = NDArray[np.bool_]
 
 MINIMUM_STUDENTS = 150
-"""Students below whom nothing is fitted. On simulated students with 115 items each, parameters learned from 100 give
-estimates that are no better than those of the published priors (error 1.11 and 1.09 times the oracle's), from 150
-better ones (1.08 and 1.11), from 200 clearly (1.04 and 1.09)."""
+"""Students below whom nothing is fitted. On simulated students with 115 items each, parameters learned from 100
+give estimates that are no better than those of the published priors (error 1.11 and 1.09 times the oracle's), from
+150 better ones (1.08 and 1.11), from 200 clearly (1.04 and 1.09)."""
 
 MINIMUM_ITEMS_EACH = 10
 """Items a student, on average, below which nothing is fitted: sittings and students cannot be told apart."""

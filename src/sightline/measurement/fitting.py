@@ -36,9 +36,10 @@ Progress = Callable[[int, float], None]
 class Fitted:
     """Parameters learned, how, and how surely.
 
-    trace: penalised log likelihood of each round that was kept; rounds: those computed; standard_errors: of (lam,
-    gam) of each indicator (J x 2), NaN where held; held: what kept its prior; y: with large
-    errors pulled in (n; as it came in with normal errors); solved: the posterior under these parameters; notes: what a reader must know.
+    trace: penalised log likelihood of each round that was kept; rounds: those computed; standard_errors: of
+    (lam, gam) of each indicator (J x 2), NaN where held; held: what kept its prior; y: with large errors pulled
+    in (n; as it came in with normal errors); solved: the posterior under these parameters; notes: what a reader
+    must know.
     """
 
     parameters: Parameters
@@ -139,10 +140,10 @@ def fit(
             if jump.objective >= second.objective:
                 trace.append(jump.objective)
                 now = jump
-    return _fitted(search, now, tuple(trace), converged, rounds)
+    return _fitted(search, now, tuple(trace), converged=converged, rounds=rounds)
 
 
-def _fitted(search: _Search, last: _Round, trace: tuple[float, ...], converged: bool, rounds: int) -> Fitted:
+def _fitted(search: _Search, last: _Round, trace: tuple[float, ...], *, converged: bool, rounds: int) -> Fitted:
     _, scored = search.moments(last.parameters, last.y, with_score=True)
     return Fitted(
         parameters=last.parameters,
@@ -153,16 +154,16 @@ def _fitted(search: _Search, last: _Round, trace: tuple[float, ...], converged: 
         held=search.held,
         y=last.y,
         solved=last.solved,
-        notes=_notes(search, last, converged),
+        notes=_notes(search, last, converged=converged),
     )
 
 
 def standard_errors(score: Floats, parameters: Parameters, priors: Priors, held: Held) -> Floats:
     """Standard errors of (lam, gam) (J x 2) from the students' own scores (N x J x 3), priors included.
 
-    The empirical information (Meilijson 1989): unlike the ridge systems of the M-step it knows that the states were
-    not seen. Rough: all parameters but the intercepts count as known. Simulated errors are 1.0 (2,000 students), 0.85
-    (500) and 0.9 (200) times as large. NaN for what kept its prior.
+    The empirical information (Meilijson 1989): unlike the ridge systems of the M-step it knows that the states
+    were not seen. Rough: all parameters but the intercepts count as known. Simulated errors are 1.0 (2,000
+    students), 0.85 (500) and 0.9 (200) times as large. NaN for what kept its prior.
     """
     students, many, _ = score.shape
     flat = score.reshape(students, many * 3)
@@ -174,7 +175,7 @@ def standard_errors(score: Floats, parameters: Parameters, priors: Priors, held:
     return errors
 
 
-def _notes(search: _Search, last: _Round, converged: bool) -> tuple[str, ...]:
+def _notes(search: _Search, last: _Round, *, converged: bool) -> tuple[str, ...]:
     """Sentences for the card and for whoever reads the fit."""
     notes = []
     if not converged:

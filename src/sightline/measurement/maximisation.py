@@ -120,7 +120,8 @@ def always(label: Index, observations: Observations, many: int) -> Flags:
     shown = np.bincount(observations.indicator, minlength=many)
     if np.any((labelled > 0) & (labelled < shown)):
         return np.zeros(many, dtype=bool)
-    return (labelled > 0) & (labelled == shown)
+    whole: Flags = (labelled > 0) & (labelled == shown)
+    return whole
 
 
 def _centred(c: Floats, effects: Floats, where: Flags) -> tuple[Floats, Floats]:

@@ -1,4 +1,4 @@
-"""What fitting increases: the logarithm of the marginal likelihood of all observations, plus that of the priors."""
+"""What fitting increases: the logarithm of the marginal likelihood of all observations, plus the priors'."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from sightline.measurement.priors import Priors, expected_loadings, expected_res
 
 
 def log_likelihood(found: Moments, solved: Solved, parameters: Parameters) -> float:
-    """log p(y) with states, sittings and severities integrated out: exactly for normal errors, else as Laplace did.
+    """Logarithm of p(y) with states, sittings and severities integrated out: exactly for normal errors, else
+    Laplace's.
 
-    Computed at the posterior mode: log p(y, everything) less the log posterior density there. With Student-t errors
-    `found` has their errors and fit, not those of what was pulled in.
+    Computed at the posterior mode: log p(y, everything) less the log posterior density there. With Student-t
+    errors `found` has their errors and fit, not those of what was pulled in.
     """
     covariance = parameters.prior_covariance
     deviation = solved.mean - parameters.prior_mean

@@ -19,10 +19,10 @@ WEEKS = 8.0
 class Priors:
     """Normal priors of loadings, and variances that count as so many observations of their own kind.
 
-    lam, lam_sd, gam, gam_sd: by source (3); c_sd: of intercepts, in SD of the standardised indicator; om2 (3), tau2,
-    kap2: expected variances, each worth `variance_weight` sittings, raters or tasks; s2 follows from the others and
-    is worth as many items; sigma: expected covariance of levels and changes (14 x 14), worth sigma_df students;
-    minimum_residual: floor of s2.
+    lam, lam_sd, gam, gam_sd: by source (3); c_sd: of intercepts, in SD of the standardised indicator; om2 (3),
+    tau2, kap2: expected variances, each worth `variance_weight` sittings, raters or tasks; s2 follows from the
+    others and is worth as many items; sigma: expected covariance of levels and changes (14 x 14), worth sigma_df
+    students; minimum_residual: floor of s2.
     """
 
     lam: Floats
@@ -42,8 +42,8 @@ class Priors:
 def literature_priors(students: int, weeks: float = WEEKS) -> Priors:
     """The model's published priors for so many students and a window of so many weeks.
 
-    The covariance of 14 states needs a firmer prior when there are few students: 10 students' worth from 500 on, 75
-    below. The SD of a change grows with the window's length.
+    The covariance of 14 states needs a firmer prior when there are few students: 10 students' worth from 500 on,
+    75 below. The SD of a change grows with the window's length.
     """
     among = np.full((N_SKILLS, N_SKILLS), 0.45) + 0.55 * np.eye(N_SKILLS)
     sigma = np.zeros((LATENT, LATENT))

@@ -16,7 +16,7 @@ from sightline.measurement.enough import Held
 from sightline.measurement.expectation import DRIFT, EXPLAINED, Moments
 from sightline.measurement.observations import Floats, Parameters
 from sightline.measurement.posterior import Solved
-from sightline.measurement.priors import LATENT, CHANGES, Priors
+from sightline.measurement.priors import CHANGES, LATENT, Priors
 
 
 def with_states(
@@ -85,7 +85,7 @@ def _scale(root: float, students: int, loading: Floats, expected: Floats, sd: Fl
 
 
 def _step_of_changes(found: Moments, solved: Solved, old: Parameters, new: Parameters) -> Floats:
-    """Newton's step of mu_beta (7), after the new intercepts and difficulties; that of plain EM is a small part."""
+    """Newton's step of mu_beta (7), after the new intercepts and difficulties; EM's own is a small part of it."""
     information = np.linalg.inv(old.prior_covariance)
     total = (solved.mean - old.prior_mean).sum(axis=0) - (new.c - old.c) @ found.moves
     total -= (new.difficulty - old.difficulty) @ found.task_moves
