@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
 
 from markupsafe import Markup
 
@@ -17,9 +16,6 @@ from sightline.quality.verdicts import Z90
 
 STRIP = 52.0
 """Pixels down for one source of the monitor."""
-
-LETTERS_A_LINE = 54
-"""Of the names below a strip: fits 340 pixels at 12 pixels a line."""
 
 FURTHEST = 8.0
 """Standard errors at the ends of the monitor's axis; what lies beyond is drawn there."""
@@ -88,7 +84,7 @@ def monitor_figure(found: Monitored, classes: Sequence[str], sources: Sequence[s
             for place, one in enumerate(there)
             if one.z is not None
         ]
-        lines = wrap("; ".join(named), LETTERS_A_LINE)
+        lines = drawing.wrapped("; ".join(named))
         parts += [drawing.words(2, top + STRIP + 16 * at, text) for at, text in enumerate(lines, start=1)]
         said.append(f"{name}: {'; '.join(named) or 'nothing beyond the limit'}")
         top += STRIP + 16 * len(lines) + 14
@@ -116,9 +112,14 @@ def rater_figure(report: RaterReport, levels_per_sd: float) -> Markup:
         ends = (max(halo.share - Z90 * halo.standard_error, 0.0), min(halo.share + Z90 * halo.standard_error, 1.0))
         second, usual = Row("Skills together", f"{halo.share:.2f}", halo.share, ends, Shape.SQUARE), halo.usual
     below, added = drawing.rows(together, [second], [] if usual is None else [(usual, "usual")])
-    parts = (drawn, Markup('<g transform="translate(0 {})">{}</g>').format(drawing.short(height + 12), below))
-    title, said = " ".join(report.words(levels_per_sd)), drawing.listed([first, second])
-    return drawing.figure(title, said, height + 12 + added, parts)
+    title, halo_words = report.words(levels_per_sd)
+    lines = drawing.wrapped(halo_words)
+    parts = [drawn]
+    parts += [drawing.words(2, height + 16 * at, text, ink=drawing.INK) for at, text in enumerate(lines, start=1)]
+    top = height + 16 * len(lines) + 14
+    parts.append(Markup('<g transform="translate(0 {})">{}</g>').format(drawing.short(top), below))
+    said = f"{halo_words} {drawing.listed([first, second])}"
+    return drawing.figure(title, said, top + added, parts)
 
 
 def _dif_row(dif: Dif, indicators: Sequence[str], groups: Mapping[int, str]) -> Row:

@@ -13,8 +13,8 @@ from sightline.quality.fit_checks import DRIFT_LARGE, Drift, LeftOut, Pit
 from sightline.quality.reliability import USABLE, Reliability
 from sightline.quality.verdicts import COVERAGE_HOLDS, Z90, Verdict
 
-TALL = 180.0
-"""Pixels of a plotting area with a vertical axis."""
+TALL, ABOVE = 180.0, 28.0
+"""Pixels of a plotting area with a vertical axis, and above it for that axis's name."""
 
 SHAPES = {
     Verdict.GOOD: Shape.CIRCLE,
@@ -28,7 +28,7 @@ SHAPES = {
 def coverage_figure(found: Coverage) -> Markup:
     """Coverage by reliability, a row a bin, over the band where it should lie."""
     low, high = COVERAGE_HOLDS
-    of = Axis(0.5, 1.0, (0.5, 0.6, 0.7, 0.8, 0.9, 1.0), "share of 90 % intervals that hold the true skill")
+    of = Axis(0.6, 1.0, (0.6, 0.7, 0.8, 0.9, 1.0), "share of 90 % intervals that hold the true skill")
     everything = (found.overall, *found.bins)
     entries = [
         Row(
@@ -55,8 +55,8 @@ def calibration_figure(found: LevelCalibration) -> Markup:
     ]
     said = "; ".join(f"stated {one.stated:.2f}, came true {one.came_true:.2f} ({one.n})" for one in found.bins)
     diagonal = drawing.line((of.at(0), _down(0)), (of.at(1), _down(1)), "border", dashed=True)
-    parts = (diagonal, *marks, *_upright(of, "share that came true"), drawing.axis(of, TALL + 20))
-    return drawing.figure(found.words, f"{said}.", TALL + 20 + drawing.FOOT, parts)
+    parts = (diagonal, *marks, *_upright(of, "share that came true"), drawing.axis(of, TALL + ABOVE))
+    return drawing.figure(found.words, f"{said}.", TALL + ABOVE + drawing.FOOT, parts)
 
 
 def reliability_figure(found: Sequence[Reliability], skills: Sequence[str]) -> Markup:
@@ -92,10 +92,10 @@ def pit_figure(found: Pit) -> Markup:
         *bars,
         drawing.line((of.left, level), (of.right, level), "border", dashed=True),
         drawing.words(of.left - 1, level + 4, "10 %", "end"),
-        drawing.axis(of, TALL + 20),
+        drawing.axis(of, TALL + ABOVE),
     )
     said = "Shares by tenth: " + ", ".join(f"{100 * share:.0f} %" for share in found.shares) + "."
-    return drawing.figure(found.words, said, TALL + 20 + drawing.FOOT, parts)
+    return drawing.figure(found.words, said, TALL + ABOVE + drawing.FOOT, parts)
 
 
 def left_out_figure(found: LeftOut) -> Markup:
@@ -116,9 +116,9 @@ def left_out_figure(found: LeftOut) -> Markup:
         drawing.words(of.left - 1, _down(share) + 4, f"{low + (high - low) * share:.1f}", "end")
         for share in (0.0, 0.5, 1.0)
     ]
-    parts += [drawing.words(2, 12, "observed, SD"), drawing.axis(of, TALL + 20)]
+    parts += [drawing.words(2, 12, "observed, SD"), drawing.axis(of, TALL + ABOVE)]
     said = "; ".join(f"predicted {one.predicted:.2f}, observed {one.observed:.2f}" for one in found.tenths)
-    return drawing.figure(found.words, f"{said}.", TALL + 20 + drawing.FOOT, parts)
+    return drawing.figure(found.words, f"{said}.", TALL + ABOVE + drawing.FOOT, parts)
 
 
 def drift_figure(found: Sequence[Drift], indicators: Sequence[str], windows: Sequence[str]) -> Markup:
@@ -154,4 +154,4 @@ def _upright(of: Axis, name: str) -> list[Markup]:
 
 def _down(share: float) -> float:
     """Pixels from the top for a share of the plotting area's height."""
-    return 20 + TALL * (1 - share)
+    return ABOVE + TALL * (1 - share)
