@@ -1,7 +1,7 @@
 """The core against full Bayes: one small class, sampled by NUTS with nothing integrated out.
 
-    python bench/measurement_full_bayes.py            one class of 25, parameters known
-    python bench/measurement_full_bayes.py --free     150 students, every parameter free: against EM with bootstrap
+    python -m bench.measurement_full_bayes            one class of 25, parameters known
+    python -m bench.measurement_full_bayes --free     150 students, every parameter free: against EM with bootstrap
 
 The sampler (numpyro) shares no line with the core: states, severities and every sitting's term are its unknowns.
 Known parameters: each student's skills at the end of the window have to have means within 0.05 SD and intervals
