@@ -1,7 +1,7 @@
 """What a small run of the simulation benchmark can decide, with its Monte-Carlo error allowed for.
 
-Two seeds of 500 students: of 7,000 intervals some two thousand are independent, so that coverage has a standard error
-near .007. Marks are widened by two of them (.014); shares of few tests are widened by two of their own.
+Two seeds of 500 students: of 7,000 intervals some two thousand are independent, so that coverage has a standard
+error near .007. Marks are widened by two of them (.014); shares of few tests are widened by two of their own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from bench.measurement.drawings import coverage_figure, power_figure, waterfall_
 from bench.measurement.run import Results, short
 from bench.measurement.scenarios import BASE, COUNTED, HEAVY_TAILS
 from bench.measurement.schooling import Outcome, outcome, school
+
+from sightline.domain.skills import SKILLS, Skill, Source
+from sightline.measurement.card import N_SKILLS
 
 TWO_ERRORS = 0.014
 
@@ -125,6 +128,15 @@ def test_the_same_seed_gives_the_same_students_card_and_numbers() -> None:
     one, two = outcome(school(7, small)), outcome(school(7, small))
     assert {f: getattr(one, f) for f in plain(one)} == {f: getattr(two, f) for f in plain(two)}
     assert one.rmse != outcome(school(8, small)).rmse
+
+
+def test_a_skill_that_no_source_looks_at_keeps_its_prior_and_stays_finite() -> None:
+    """Games alone say nothing of communication: fitting must not let it wander off."""
+    games = replace(BASE, name="games of few", students=150, sources=(Source.GAME,), refits=0)
+    found = school(7, games).card
+    unseen = SKILLS.index(Skill.COMMUNICATION)
+    assert found.mu_beta[unseen] == 0.0
+    assert np.diag(found.sigma)[N_SKILLS + unseen] == pytest.approx(0.25**2, rel=0.5)
 
 
 def plain(found: Outcome) -> list[str]:

@@ -4,6 +4,7 @@
 - `administration`  schools, classes, students, staff, keys, links
 - `sandbox`         `demo`, `import`
 - `linting`         `lint-events`
+- `measuring`       `fit`, `use-card`, `rescore`, `quality`; `fit_tables` prints a fit
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import typer
 from rich.console import Console
 
 from sightline import __version__
-from sightline.cli import administration, linting, sandbox, serving
+from sightline.cli import administration, linting, measuring, sandbox, serving
 from sightline.errors import SightlineError
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 serving.add_to(app)
 sandbox.add_to(app)
 linting.add_to(app)
+measuring.add_to(app)
 app.add_typer(administration.app, name="admin")
 
 

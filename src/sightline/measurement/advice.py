@@ -77,6 +77,8 @@ def would_help(
     First play, talk or ratings alone, else with ratings, else play with talk; tried one sitting more at a time, on
     the posterior that it would give.
     """
+    if not pairs:
+        return []
     typical, possible = typical_sittings(indicators, norms, card)
     rules = Rules(
         typical=typical,

@@ -21,6 +21,7 @@ from sightline.measurement.levels import interval_90, level_name, level_probabil
 from sightline.measurement.norms import Norms
 from sightline.measurement.observations import Floats, Index
 from sightline.measurement.parameters import SKILL_AXIS, parameters_for
+from sightline.measurement.severities import Severities
 from sightline.measurement.sufficiency import COMPARISON_HELPS, shortfalls
 
 
@@ -37,6 +38,14 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Assessed:
+    """The assessments of a school's students, and the severities of its raters that they were made with."""
+
+    assessments: tuple[Assessment, ...]
+    severities: Severities
+
+
+@dataclass(frozen=True, slots=True)
 class _Numbers:
     """What was computed for all students: arrays N x 7 but for the reasons, and the contributions."""
 
@@ -49,6 +58,7 @@ class _Numbers:
     slope_error: Floats
     moved: Contributions
     raters: Index
+    severities: Severities
     reasons: Mapping[tuple[int, int], tuple[Shortfall, ...]]
     helps: Mapping[tuple[int, int], str]
 
@@ -59,13 +69,21 @@ def target_now(skill: Skill) -> Array:
 
 
 def assess(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> tuple[Assessment, ...]:
+    """The assessments of `assess_school`."""
+    return assess_school(by_student, frame).assessments
+
+
+def assess_school(
+    by_student: Mapping[UUID, Sequence[Observable]], frame: Frame, known: Severities | None = None
+) -> Assessed:
     """One assessment per student, in the order of student ids.
 
-    Raters are shared among students, so all students of a school are taken together. Raises CardInvalid when a
-    fitted card is given other norms than its own, or an indicator has changed since.
+    Raters are shared among students, so all students of a school are taken together; some students alone need
+    the severities that are `known` from the school. Raises CardInvalid when a fitted card is given other norms
+    than its own, or an indicator has changed since.
     """
-    numbers = _numbers(by_student, frame)
-    return tuple(
+    numbers = _numbers(by_student, frame, known)
+    assessments = tuple(
         Assessment(
             student_id=student,
             as_of=frame.as_of,
@@ -77,11 +95,13 @@ def assess(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> tup
         )
         for i, student in enumerate(numbers.items.students)
     )
+    return Assessed(assessments, numbers.severities)
 
 
-def _numbers(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> _Numbers:
+def _numbers(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame, known: Severities | None) -> _Numbers:
     """All arithmetic of a school."""
     from sightline.measurement import advice, kernel, robust  # noqa: PLC0415 -- only who computes pays for numba
+    from sightline.measurement.known_severity import KnownSeverity  # noqa: PLC0415 -- likewise
 
     card = frame.card
     if card.norms is not None and card.norms.version != frame.norms.version:
@@ -93,7 +113,8 @@ def _numbers(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> _
     )
     parameters = parameters_for(card, items.indicators, frame.norms)
     seen = items.observations
-    solved = robust.solve_robustly(seen, parameters, kernel).solved
+    solver = kernel if known is None else KnownSeverity(known.of(items.raters, parameters.tau2))
+    solved = robust.solve_robustly(seen, parameters, solver).solved
     flat = kernel.posterior(
         solved.information, parameters, n_raters=seen.n_raters, flat_slopes=True, severity=solved.severity
     )
@@ -119,6 +140,7 @@ def _numbers(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame) -> _
         slope_error=np.sqrt(flat.covariance[:, changes, changes]),
         moved=kernel.contributions(seen, parameters, solved),
         raters=solved.information.raters,
+        severities=Severities(items.raters, solved.severity.mean, solved.severity.covariance),
         reasons=reasons,
         helps=dict(zip(pairs, helps, strict=True)),
     )

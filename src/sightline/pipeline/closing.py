@@ -40,5 +40,6 @@ async def close_session(
         raise NotFound(NOTHING_HERE)
     await telemetry.close_session(work, school_id, session_id, now, reason)
     extract = await extract_session(work, school_id, session_id, now=now)
+    await jobs.ask_update(work, school_id, extract.session.student_id)
     await jobs.ask_rescore(work, school_id, now)
     return extract

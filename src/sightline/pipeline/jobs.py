@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from sightline.store.jobs import QUEUE, defer, defer_here, jobs_app, revive_lost
 SETTLE = timedelta(seconds=2)
 """A school is scored this long after the first change, so that a class that sends at once is scored once."""
 
-TASKS = ("rescore", "extract", "extract_all", "close", "tidy")
+TASKS = ("rescore", "update", "extract", "extract_all", "close", "tidy")
 """Tasks that are asked for again when they were lost. A lost tidy, too, must not lie for ever."""
 
 IDLE = timedelta(minutes=30)
@@ -33,6 +34,16 @@ def ask_extraction(driver: Driver, school_id: UUID, session_id: UUID) -> None:
         "extract",
         {"school_id": str(school_id), "session_id": str(session_id)},
         once=f"extract/{school_id}/{session_id}",
+    )
+
+
+async def ask_update(work: Work, school_id: UUID, student_id: UUID) -> None:
+    """Let one student be assessed at once; the whole school follows when it has settled."""
+    await defer(
+        work,
+        "update",
+        {"school_id": str(school_id), "student_id": str(student_id)},
+        once=f"update/{school_id}/{student_id}",
     )
 
 
@@ -58,22 +69,38 @@ def worker(store: Store) -> procrastinate.App:
     A task never runs twice at once on the same thing: it takes that thing's lock in the database, which a killed
     worker cannot keep.
     """
-    from sightline.pipeline import closing, scoring  # noqa: PLC0415 - they ask for jobs, and import this
+    from sightline.pipeline import closing, scoring, updating  # noqa: PLC0415 - they ask for jobs, and import this
 
     app = jobs_app(store.url)
+    remembered: dict[UUID, updating.Remembered] = {}
+    one_by_one = store.writer()
+
+    def updated(school_id: UUID, student_id: UUID, school: updating.Remembered) -> None:
+        with one_by_one.work() as driver:
+            updating.update_student(driver, school_id, student_id, school, now=datetime.now(UTC))
 
     @app.task(name="rescore", queue=QUEUE)
     async def rescore(school_id: str) -> None:
         async with store.work() as work:
             await telemetry.hold_sittings(work, UUID(school_id), [UUID(school_id)], alone=True)
-            await scoring.rescore_school(work, UUID(school_id), now=datetime.now(UTC))
+            scored = await scoring.score_school(work, UUID(school_id), now=datetime.now(UTC))
+            kept = await updating.remember(work, UUID(school_id), scored)
+        remembered[UUID(school_id)] = kept
+
+    @app.task(name="update", queue=QUEUE)
+    async def update(school_id: str, student_id: str) -> None:
+        """Nothing without the memory of a full scoring: that is on its way then."""
+        school = remembered.get(UUID(school_id))
+        if school is not None:
+            await asyncio.to_thread(updated, UUID(school_id), UUID(student_id), school)
 
     @app.task(name="extract", queue=QUEUE)
     async def extract(school_id: str, session_id: str) -> None:
         now = datetime.now(UTC)
         async with store.work() as work:
             await telemetry.hold_sittings(work, UUID(school_id), [UUID(session_id)], alone=True)
-            await scoring.extract_session(work, UUID(school_id), UUID(session_id), now=now)
+            extract = await scoring.extract_session(work, UUID(school_id), UUID(session_id), now=now)
+            await ask_update(work, UUID(school_id), extract.session.student_id)
             await ask_rescore(work, UUID(school_id), now)
 
     @app.task(name="extract_all", queue=QUEUE)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -18,11 +19,13 @@ from sightline.features.extraction import extract_conversation, extract_ratings,
 from sightline.features.extraction import extract_session as rules_of_play
 from sightline.features.session_features import SessionFeature, session_features
 from sightline.ingest.sessions import session_of
-from sightline.measurement.assess import Frame, assess
+from sightline.measurement.assess import Frame, assess_school
+from sightline.measurement.card import Card
 from sightline.measurement.items import time_in_window
 from sightline.measurement.norms import Norms, norms_of
+from sightline.measurement.severities import Severities
 from sightline.measurement.slopes import slopes_of_school
-from sightline.pipeline.cards import measurement_card, talk_act_card
+from sightline.pipeline.cards import card_of, measurement_card, talk_act_card
 from sightline.store import assessments, evidence, talks, telemetry
 from sightline.store import growth as store_growth
 from sightline.store.database import Work
@@ -140,49 +143,111 @@ def end_of_day(at: datetime) -> datetime:
     return at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
-async def rescore_school(work: Work, school_id: UUID, *, now: datetime) -> int:
-    """Assess all students of a school on its own norms; append what changed, and say how many students did.
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What scoring a school did: students assessed, those of them whose content changed, and with what.
 
-    Change is tested over the same window, class by class, and appended where it differs.
+    All but the numbers of students holds until the next time: with it one student is assessed alone.
+    """
+
+    students: int
+    changed: int
+    frame: Frame
+    severities: Severities
+    classes: Mapping[UUID, Sequence[UUID]]
+    aside: frozenset[tuple[UUID, Source]]
+
+
+async def rescore_school(work: Work, school_id: UUID, *, now: datetime) -> int:
+    """`score_school`; says how many students changed."""
+    return (await score_school(work, school_id, now=now)).changed
+
+
+async def score_school(work: Work, school_id: UUID, *, now: datetime) -> Scored:
+    """Assess all students of a school with its card, on the card's norms or its own; append what changed.
+
+    Before, each source is watched in each class, and one that is broken there does not count. Change is tested
+    over the same window, class by class, and appended where it differs.
 
     The window ends with the day of the school's newest evidence, not with the day of computing. A student all of
     whose evidence was taken back is assessed, too, and becomes unscored.
     """
+    from sightline.pipeline import guarding  # noqa: PLC0415 - statistics are the worker's to load
+
     known = await evidence.students_with_extractions(work, school_id)
-    found = await evidence.current_observables(work, school_id, CATALOG_VERSION)
+    found = await evidence.current_observables(work, school_id, CATALOG_VERSION, moments=False)
     by_student = {student: found.get(student, []) for student in known}
-    as_of, norms = norms_now(by_student, now)
-    await keep_norms(work, school_id, norms, now)
-    frame = Frame(
+    card = await card_of(work, school_id)
+    classes = await store_growth.enrolled(work, school_id)
+    frame = frame_of(by_student, card, now)
+    seen = await asyncio.to_thread(guarding.watched, by_student, classes, frame)
+    aside = await guarding.keep(work, school_id, seen, now)
+    counting = without_set_aside(by_student, classes, aside)
+    if aside and card.norms is None:
+        frame = replace(frame, norms=norms_now(counting, now, card)[1])
+    await keep_norms(work, school_id, frame.norms, now)
+    assessed = await asyncio.to_thread(assess_school, counting, frame)  # the worker's heartbeat goes on meanwhile
+    await keep_growth(work, school_id, counting, classes, frame)
+    changed = await assessments.add_assessments(work, school_id, assessed.assessments)
+    return Scored(len(assessed.assessments), changed, frame, assessed.severities, classes, aside)
+
+
+def frame_of(by_student: Mapping[UUID, Sequence[Observable]], card: Card, now: datetime) -> Frame:
+    """What all students of a school are assessed with now."""
+    as_of, norms = norms_now(by_student, now, card)
+    return Frame(
         indicators=INDICATORS,
         norms=norms,
-        card=measurement_card(),
+        card=card,
         catalog_version=CATALOG_VERSION,
         as_of=as_of,
         computed_at=now,
     )
-    assessed = await asyncio.to_thread(assess, by_student, frame)  # the worker's heartbeat goes on meanwhile
-    await keep_growth(work, school_id, by_student, frame)
-    return await assessments.add_assessments(work, school_id, assessed)
+
+
+def without_set_aside(
+    by_student: Mapping[UUID, Sequence[Observable]],
+    classes: Mapping[UUID, Sequence[UUID]],
+    aside: AbstractSet[tuple[UUID, Source]],
+) -> Mapping[UUID, Sequence[Observable]]:
+    """The observables that count: of a student in a class where a source is set aside, none from that source."""
+    gone = {(student, source) for class_id, source in aside for student in classes.get(class_id, ())}
+    if not gone:
+        return by_student
+    return {student: [o for o in seen if (student, o.source) not in gone] for student, seen in by_student.items()}
 
 
 async def keep_growth(
-    work: Work, school_id: UUID, by_student: Mapping[UUID, Sequence[Observable]], frame: Frame
+    work: Work,
+    school_id: UUID,
+    by_student: Mapping[UUID, Sequence[Observable]],
+    classes: Mapping[UUID, Sequence[UUID]],
+    frame: Frame,
 ) -> int:
     """Test the change of every class and its students; append what differs, and say for how many classes."""
     from sightline.pipeline.growing import growth_of_classes  # noqa: PLC0415 - statistics are the worker's to load
 
-    classes = await store_growth.enrolled(work, school_id)
     slopes = await asyncio.to_thread(slopes_of_school, by_student, frame)
     found = await asyncio.to_thread(growth_of_classes, slopes, classes, frame)
     return await store_growth.add_growth(work, school_id, found)
 
 
-def norms_now(by_student: Mapping[UUID, Sequence[Observable]], now: datetime) -> tuple[datetime, Norms]:
-    """The end of the school's window, and its norms in it."""
+def end_of_window(by_student: Mapping[UUID, Sequence[Observable]]) -> datetime | None:
+    """The end of the day of the newest evidence; None without any."""
+    newest = max((o.at for observables in by_student.values() for o in observables), default=None)
+    return None if newest is None else end_of_day(newest)
+
+
+def norms_now(
+    by_student: Mapping[UUID, Sequence[Observable]], now: datetime, card: Card | None = None
+) -> tuple[datetime, Norms]:
+    """The end of the school's window, and its norms: a fitted card's, else the school's own in the window."""
+    card = card or measurement_card()
+    as_of = end_of_window(by_student) or end_of_day(now)
+    if card.norms is not None:
+        return as_of, card.norms
     everything = [o for observables in by_student.values() for o in observables]
-    as_of = end_of_day(max((o.at for o in everything), default=now))
-    inside = [o for o in everything if time_in_window(o.at, as_of, measurement_card().weeks) >= 0]
+    inside = [o for o in everything if time_in_window(o.at, as_of, card.weeks) >= 0]
     return as_of, norms_of(inside, INDICATORS)
 
 

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import ScalarSelect, Select, Table, bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from sightline.domain.estimates import (
@@ -25,7 +25,7 @@ from sightline.domain.estimates import (
 )
 from sightline.domain.skills import Source
 from sightline.store.database import Work
-from sightline.store.schema import assessments, norms
+from sightline.store.schema import assessments, cards, norms, quarantines
 
 
 class _Item(msgspec.Struct, array_like=True):
@@ -138,27 +138,34 @@ async def add_assessments(work: Work, school_id: UUID, new: Sequence[Assessment]
     known = {row.student_id: row.content_hash for row in newest}
     rows: list[dict[str, object]] = []
     for assessment in new:
-        timeless = replace(assessment, computed_at=assessment.as_of)
-        content_hash = hashlib.sha256(msgspec.json.encode(timeless)).digest()
-        if known.get(assessment.student_id) == content_hash:
-            continue
-        rows.append(
-            {
-                "school_id": school_id,
-                "student_id": assessment.student_id,
-                "as_of": assessment.as_of,
-                "computed_at": assessment.computed_at,
-                "card_version": assessment.card_version,
-                "catalog_version": assessment.catalog_version,
-                "norms_version": assessment.norms_version,
-                "content_hash": content_hash,
-                "summary": _summaries(assessment),
-                "body": _body(assessment),
-            }
-        )
+        content_hash = content_hash_of(assessment)
+        if known.get(assessment.student_id) != content_hash:
+            rows.append(row_of(school_id, assessment, content_hash))
     if rows:
         await work.execute(insert(assessments), rows)
     return len(rows)
+
+
+def content_hash_of(assessment: Assessment) -> bytes:
+    """Of all that an assessment says; when it was computed is not part of that."""
+    timeless = replace(assessment, computed_at=assessment.as_of)
+    return hashlib.sha256(msgspec.json.encode(timeless)).digest()
+
+
+def row_of(school_id: UUID, assessment: Assessment, content_hash: bytes) -> dict[str, object]:
+    """The columns of an assessment's row; summary and body are still to be encoded."""
+    return {
+        "school_id": school_id,
+        "student_id": assessment.student_id,
+        "as_of": assessment.as_of,
+        "computed_at": assessment.computed_at,
+        "card_version": assessment.card_version,
+        "catalog_version": assessment.catalog_version,
+        "norms_version": assessment.norms_version,
+        "content_hash": content_hash,
+        "summary": _summaries(assessment),
+        "body": _body(assessment),
+    }
 
 
 async def newest_assessments(work: Work, school_id: UUID, student_ids: Sequence[UUID]) -> dict[UUID, Assessment]:
@@ -248,3 +255,25 @@ async def add_norms(
                 body=body,
             )
         )
+
+
+class Mark(NamedTuple):
+    """Newest entries of what all of a school's assessments are made with; None where there is none."""
+
+    norms: int | None
+    card: int | None
+    quarantine: int | None
+
+
+def newest_mark() -> Select[int | None, int | None, int | None]:
+    """The mark of a school, with the parameter school_id."""
+
+    def newest(table: Table) -> ScalarSelect[int | None]:
+        return select(func.max(table.c.entry)).where(table.c.school_id == bindparam("school_id")).scalar_subquery()
+
+    return select(newest(norms), newest(cards), newest(quarantines))
+
+
+async def mark_of(work: Work, school_id: UUID) -> Mark:
+    """Which norms, card and decisions about sources are a school's newest."""
+    return Mark(*(await work.execute(newest_mark(), {"school_id": school_id})).one())

@@ -12,7 +12,8 @@ import msgspec
 import psycopg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Executable, create_engine, make_url, text
+from sqlalchemy.dialects.postgresql import psycopg as sqlalchemy_psycopg
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -55,6 +56,8 @@ def plain_url(url: str) -> str:
     """The URL as libpq takes it."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
+
+PSYCOPG = sqlalchemy_psycopg.PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 CONNECT: dict[str, Any] = {
     "connect_timeout": CONNECT_SECONDS,
@@ -172,6 +175,11 @@ def _unavailable(problem: Exception) -> DatabaseUnavailable:
     if isinstance(cause, psycopg.errors.DiskFull):
         return DatabaseUnavailable(FULL, code="disk_full")
     return DatabaseUnavailable(UNREACHABLE)
+
+
+def driver_sql(statement: Executable) -> LiteralString:
+    """A statement as the driver takes it, made once at start; its parameters keep their names."""
+    return str(statement.compile(dialect=PSYCOPG))  # type: ignore[attr-defined]
 
 
 async def driver_of(work: Work) -> psycopg.AsyncConnection[tuple[Any, ...]]:

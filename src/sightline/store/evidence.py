@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, insert, select
+from sqlalchemy import Select, and_, bindparam, insert, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from sightline.domain.observables import Absence, Extraction, Measured, Moment, NotObserved, Observable
@@ -148,11 +148,15 @@ def _columns(observable: Observable) -> dict[str, object]:
     }
 
 
-def _newest(school_id: UUID, catalog_version: str) -> Any:
-    """The newest revision of each sitting and student of a school; of sittings that are copies, the first id."""
+def _newest(school_id: Any, catalog_version: Any, student: Any = None) -> Any:
+    """The newest revision of each sitting and student of a school; of sittings that are copies, the first id.
+
+    Of one student, when one is given: this is then found without a look at the others.
+    """
     newest = (
         select(extractions)
         .where(extractions.c.school_id == school_id, extractions.c.catalog_version == catalog_version)
+        .where(true() if student is None else extractions.c.student_id == student)
         .ext(distinct_on(extractions.c.sitting_id, extractions.c.student_id))
         .order_by(extractions.c.sitting_id, extractions.c.student_id, extractions.c.revision.desc())
         .subquery()
@@ -171,17 +175,42 @@ def _same(table: Any, newest: Any) -> Any:
 
 
 async def current_observables(
-    work: Work, school_id: UUID, catalog_version: str, *, students: Iterable[UUID] | None = None
+    work: Work,
+    school_id: UUID,
+    catalog_version: str,
+    *,
+    students: Iterable[UUID] | None = None,
+    moments: bool = True,
 ) -> dict[UUID, list[Observable]]:
-    """Observables of the newest revisions by student, all of the school or of some students."""
+    """Observables of the newest revisions by student, all of the school or of some students.
+
+    Without moments they have none: arithmetic does not look at them, and they are most of what is stored.
+    """
     newest = _newest(school_id, catalog_version)
-    query = select(observables).join(newest, _same(observables, newest))
+    query = select(*(observables.c if moments else BARE)).join(newest, _same(observables, newest))
     if students is not None:
         query = query.where(newest.c.student_id.in_(list(students)))
     by_student: dict[UUID, list[Observable]] = {}
     for row in await work.execute(query):
-        by_student.setdefault(row.student_id, []).append(_observable(row))
+        seen = msgspec.convert(row.moments, Moments, strict=False) if moments else ()
+        by_student.setdefault(row.student_id, []).append(observable_of(row, seen))
     return by_student
+
+
+BARE = [
+    column
+    for column in observables.c
+    if column.name not in {"moments", "school_id", "catalog_version", "revision"}
+]
+"""Columns of an observable without its moments and without what the question names already."""
+
+
+def current_of_student() -> Select[Any]:
+    """`current_observables` of one student without moments, with the parameters school_id, catalog_version and
+    student_id.
+    """
+    newest = _newest(bindparam("school_id"), bindparam("catalog_version"), bindparam("student_id"))
+    return select(*BARE).join(newest, _same(observables, newest))
 
 
 async def schools_with_outdated_sittings(work: Work, catalog_version: str) -> list[UUID]:
@@ -231,7 +260,9 @@ async def observables_by_id(work: Work, school_id: UUID, ids: Sequence[UUID]) ->
     found = await work.execute(
         select(observables).where(observables.c.school_id == school_id, observables.c.observable_id.in_(list(ids)))
     )
-    return {row.observable_id: _observable(row) for row in found}
+    return {
+        row.observable_id: observable_of(row, msgspec.convert(row.moments, Moments, strict=False)) for row in found
+    }
 
 
 async def current_absences(
@@ -267,7 +298,8 @@ async def absence_counts(work: Work, school_id: UUID, catalog_version: str) -> M
     return counts
 
 
-def _observable(row: Any) -> Observable:
+def observable_of(row: Any, moments: Moments) -> Observable:
+    """A row of the table, by the names of its columns."""
     return Observable(
         observable_id=row.observable_id,
         indicator=row.indicator,
@@ -278,7 +310,7 @@ def _observable(row: Any) -> Observable:
         measured=Measured(
             value=row.value,
             opportunities=row.opportunities,
-            moments=msgspec.convert(row.moments, Moments, strict=False),
+            moments=moments,
             counted=row.counted,
             exposure=row.exposure,
         ),

@@ -59,6 +59,12 @@ async def school_of(work: Work, school_id: UUID) -> School | None:
     return None if row is None else School(row.school_id, row.title, row.simulated, row.created_at)
 
 
+async def schools_of_all(work: Work) -> list[School]:
+    """Every school by title: for commands of whoever runs the system, never for a request."""
+    found = await work.execute(select(schools).order_by(schools.c.title, schools.c.school_id))
+    return [School(row.school_id, row.title, row.simulated, row.created_at) for row in found]
+
+
 async def add_class(work: Work, school_id: UUID, class_id: UUID, title: str) -> None:
     await work.execute(insert(classes).values(school_id=school_id, class_id=class_id, title=title))
 

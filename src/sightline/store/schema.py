@@ -255,6 +255,7 @@ extractions = _in_school(
     Column("content_hash", LargeBinary, nullable=False),
     Column("absences", JSONB, nullable=False),
     _of_student(),
+    Index(None, "school_id", "student_id"),
 )
 
 observables = _in_school(
@@ -308,6 +309,38 @@ assessments = _in_school(
     Column("summary", JSONB, nullable=False),
     Column("body", JSONB, nullable=False),
     _of_student(),
+)
+
+cards = _in_school(
+    "cards",
+    Column("entry", BigInteger, Identity(always=True), primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("used_from", MOMENT, nullable=False),
+)
+
+quarantines = _in_school(
+    "quarantines",
+    _key("class_id"),
+    Column("source", Text, primary_key=True),
+    Column("entry", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", MOMENT, nullable=False),
+    Column("set_aside", Boolean, nullable=False),
+    Column("shift", Double),
+    Column("standard_error", Double),
+    Column("students", Integer, nullable=False),
+    ForeignKeyConstraint(["school_id", "class_id"], ["classes.school_id", "classes.class_id"]),
+)
+
+# a list of work and no record: what is done is ticked off
+rescores = _in_school(
+    "rescores",
+    _key("run_id"),
+    Column("asked_at", MOMENT, nullable=False),
+    Column("catalog_version", Text, nullable=False),
+    Column("done_at", MOMENT),
+    Column("students", Integer),
+    Column("changed", Integer),
 )
 
 class_growth = _in_school(
