@@ -1,7 +1,7 @@
 """The core against full Bayes: one small class, sampled by NUTS with nothing integrated out.
 
-    python bench/measurement_full_bayes.py            one class of 25, parameters known
-    python bench/measurement_full_bayes.py --free     150 students, every parameter free: against EM with bootstrap
+    python -m bench.measurement_full_bayes            one class of 25, parameters known
+    python -m bench.measurement_full_bayes --free     150 students, every parameter free: against EM with bootstrap
 
 The sampler (numpyro) shares no line with the core: states, severities and every sitting's term are its unknowns.
 Known parameters: each student's skills at the end of the window have to have means within 0.05 SD and intervals
@@ -123,8 +123,6 @@ def sampled(
         expected = c[o.indicator] + lam[o.indicator] * (latent[o.student, skill] + o.time * change)
         expected += gam[o.indicator] * brought[o.student, source] + shared[o.sitting]
         expected += jnp.append(raw * kap, 0.0)[o.task] + jnp.append(severity, 0.0)[o.rater]
-        numpyro.deterministic("x", jnp.concatenate([latent, brought], axis=1))
-        numpyro.deterministic("changes", mu_beta)
         spread = jnp.sqrt(s2[o.indicator] + o.sampling_variance)
         numpyro.sample("y", dist.Normal(expected, spread), obs=o.y)
 
@@ -139,19 +137,33 @@ def sampled(
     )
     sampler.run(jax.random.PRNGKey(seed))
     found = {name: np.asarray(value) for name, value in sampler.get_samples().items()}
-    shift = np.zeros((len(found["x"]), 1, STATE))
-    shift[:, 0, N_SKILLS:LATENT] = found["changes"]
-    return {**found, "x": found["x"] + shift}
+    if priors is None:
+        latent = found["z"] @ np.linalg.cholesky(known.sigma).T
+        changes = known.mu_beta[None, None, :]
+    else:
+        latent = found["z"] @ np.swapaxes(_root_of(found, np), 1, 2)
+        changes = found["mu_beta"][:, None, :]
+    latent[:, :, N_SKILLS:] += changes
+    return {**found, "x": np.concatenate([latent, found["m"]], axis=2)}
 
 
 def _free_root(numpyro: Any, dist: Any, jnp: Any, priors: Priors) -> Any:
     """Cholesky factor of a covariance of levels and changes: correlated levels, and changes apart from them."""
-    levels = numpyro.sample("levels", dist.LKJCholesky(N_SKILLS, concentration=1.0))
-    changes = numpyro.sample("changes_root", dist.LKJCholesky(N_SKILLS, concentration=1.0))
     expected = np.sqrt(np.diag(priors.sigma)[N_SKILLS:])
-    spread = numpyro.sample("sd_beta", dist.LogNormal(jnp.log(expected), 0.3))
-    none = jnp.zeros((N_SKILLS, N_SKILLS))
-    return jnp.block([[levels, none], [none, spread[:, None] * changes]])
+    parts = {
+        "levels": numpyro.sample("levels", dist.LKJCholesky(N_SKILLS, concentration=1.0)),
+        "changes": numpyro.sample("changes", dist.LKJCholesky(N_SKILLS, concentration=1.0)),
+        "sd_beta": numpyro.sample("sd_beta", dist.LogNormal(jnp.log(expected), 0.3)),
+    }
+    return _root_of(parts, jnp)
+
+
+def _root_of(parts: dict[str, Any], numeric: Any) -> Any:
+    """The factor (14 x 14, after what the parts have before) from its blocks, with numpy or jax's numpy."""
+    changes = parts["sd_beta"][..., :, None] * parts["changes"]
+    none = numeric.zeros_like(changes)
+    upper = numeric.concatenate([parts["levels"], none], axis=-1)
+    return numeric.concatenate([upper, numeric.concatenate([none, changes], axis=-1)], axis=-2)
 
 
 def at_the_end(mean: Floats, covariance: Floats) -> tuple[Floats, Floats]:

@@ -91,17 +91,33 @@ def test_severity_and_difficulty_are_recovered_and_severities_sum_to_zero() -> N
     assert abs(found.parameters.difficulty.sum()) < 0.01
 
 
+def coverage(simulated: Simulated, found: Fitted) -> float:
+    """Share of true skills at the end of the window that 90 % intervals hold."""
+    target = np.zeros((N_SKILLS, STATE))
+    axes = np.arange(N_SKILLS)
+    target[axes, axes] = target[axes, N_SKILLS + axes] = 1.0
+    sd = np.sqrt(np.einsum("ka,nab,kb->nk", target, found.solved.covariance, target))
+    return float(np.mean(np.abs(at_the_end(found.solved.mean) - at_the_end(simulated.state)) < 1.645 * sd))
+
+
 def test_estimates_are_nearly_those_of_the_true_parameters_and_intervals_hold() -> None:
     simulated, found = school(), fitted()
     true = at_the_end(simulated.state)
     estimate = at_the_end(found.solved.mean)
     oracle = at_the_end(solve(simulated.observations, simulated.truth).mean)
     assert root_mean_square(estimate - true) < 1.05 * root_mean_square(oracle - true)
-    target = np.zeros((N_SKILLS, STATE))
-    axes = np.arange(N_SKILLS)
-    target[axes, axes] = target[axes, N_SKILLS + axes] = 1.0
-    sd = np.sqrt(np.einsum("ka,nab,kb->nk", target, found.solved.covariance, target))
-    assert 0.87 < np.mean(np.abs(estimate - true) < 1.645 * sd) < 0.93
+    assert 0.88 < coverage(simulated, found) < 0.92
+
+
+def test_intervals_fail_without_what_students_bring_and_without_the_sittings() -> None:
+    simulated, priors = school(), literature_priors(LEARNERS)
+    off = replace(priors, gam=np.zeros(3), gam_sd=np.full(3, 1e-6), om2=np.zeros(3))
+    truth = simulated.truth
+    found = fit(simulated.observations, skill=truth.skill, source=truth.source, priors=off)
+    assert isinstance(found, Fitted)
+    assert np.abs(found.parameters.gam).max() < 1e-6
+    assert np.array_equal(found.parameters.om2, np.zeros(3))
+    assert coverage(simulated, found) < 0.82
 
 
 def test_standard_errors_are_about_as_large_as_the_errors() -> None:

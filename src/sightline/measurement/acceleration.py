@@ -15,6 +15,9 @@ from sightline.measurement.enough import Held
 from sightline.measurement.observations import Floats, Parameters
 
 LATENT = 2 * N_SKILLS
+NOTHING = 1e-12
+"""Variance that stands for none where a logarithm is taken; a term that is turned off stays off."""
+
 LONGEST = 16.0
 """Longest extrapolation, in EM steps; a longer one is more often refused than it helps."""
 
@@ -30,7 +33,7 @@ def laid_out(parameters: Parameters) -> Floats:
             parameters.lam,
             parameters.gam,
             np.log(parameters.s2),
-            np.log(parameters.om2),
+            np.log(np.maximum(parameters.om2, NOTHING)),
             np.log([parameters.tau2, parameters.kap2]),
             parameters.difficulty,
             parameters.mu_beta,
@@ -61,7 +64,7 @@ def read_back(vector: Floats, like: Parameters, held: Held) -> Parameters:
         lam=np.where(held.indicator, like.lam, np.maximum(lam, 0.0) * scale[like.skill]),
         gam=np.where(held.indicator | held.gam, like.gam, gam),
         s2=np.where(held.indicator, like.s2, np.exp(s2)),
-        om2=np.exp(om2),
+        om2=np.where(like.om2 > 0.0, np.exp(om2), 0.0),
         tau2=float(tau2),
         kap2=float(kap2),
         difficulty=difficulty,

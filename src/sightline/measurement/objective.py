@@ -42,7 +42,7 @@ def log_prior(found: Moments, parameters: Parameters, priors: Priors) -> float:
         twice -= np.sum(parameters.difficulty**2) / parameters.kap2
         twice -= np.sum(np.log1p(parameters.kap2 * information))
         pairs.append((parameters.kap2, priors.kap2))
-    twice -= priors.variance_weight * sum(np.log(now) + before / now for now, before in pairs)
+    twice -= priors.variance_weight * sum(np.log(now) + before / now for now, before in pairs if now > 0.0)
     shape = np.trace(np.linalg.solve(parameters.sigma, priors.sigma))
     twice -= priors.sigma_df * (np.linalg.slogdet(parameters.sigma)[1] + shape)
     return float(twice / 2.0)

@@ -22,7 +22,7 @@ class Priors:
     lam, lam_sd, gam, gam_sd: by source (3); c_sd: of intercepts, in SD of the standardised indicator; om2 (3),
     tau2, kap2: expected variances, each worth `variance_weight` sittings, raters or tasks; s2 follows from the
     others and is worth as many items; sigma: expected covariance of levels and changes (14 x 14), worth sigma_df
-    students; minimum_residual: floor of s2.
+    students; minimum_residual: floor of s2. An om2 of 0, or a gam of 0 with an SD near 0, turns the term off.
     """
 
     lam: Floats
