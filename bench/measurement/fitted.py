@@ -14,8 +14,11 @@ from sightline.measurement.bootstrap import NEEDED_BELOW, Refits, bootstrap
 from sightline.measurement.fitting import Fitted, fit
 from sightline.measurement.observations import Observations, Parameters
 from sightline.measurement.posterior import Solved
-from sightline.measurement.priors import literature_priors
+from sightline.measurement.priors import Priors, literature_priors
 from sightline.measurement.student_t import information_share, solve_settled
+
+NEARLY_NOTHING = 1e-4
+"""Prior SD of a loading that is turned off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,26 @@ def believed(observations: Observations, card: Parameters, *, flat_slopes: bool 
 
 def learned(rng: np.random.Generator, simulated: Simulated, scenario: Scenario) -> Learned:
     """Fit from the priors of the literature, with refits under 1,000 students as the product does. Raises ValueError when there is too little to fit."""
-    seen, indicators = simulated.observations, simulated.truth.parameters
+    seen = simulated.observations
     priors = literature_priors(seen.n_students, scenario.weeks)
-    found = fit(seen, skill=indicators.skill, source=indicators.source, priors=priors)
-    if not isinstance(found, Fitted):
-        raise ValueError(f"{scenario.name}: {found.reason}, {found.needed} are needed")  # noqa: TRY004 - a result
+    found = _fitted(simulated, priors)
     if not scenario.refits or seen.n_students >= NEEDED_BELOW:
         return Learned(found.parameters, None)
     return Learned(found.parameters, bootstrap(seen, found, priors, rng=rng, refits=scenario.refits))
+
+
+def learned_without(simulated: Simulated, scenario: Scenario) -> Parameters:
+    """The negative control: fitted as well as can be, with no method and no sitting term."""
+    priors = literature_priors(simulated.observations.n_students, scenario.weeks)
+    nothing = np.zeros_like(priors.gam)
+    return _fitted(
+        simulated, replace(priors, gam=nothing, gam_sd=nothing + NEARLY_NOTHING, om2=nothing)
+    ).parameters
+
+
+def _fitted(simulated: Simulated, priors: Priors) -> Fitted:
+    seen, indicators = simulated.observations, simulated.truth.parameters
+    found = fit(seen, skill=indicators.skill, source=indicators.source, priors=priors)
+    if not isinstance(found, Fitted):
+        raise ValueError(f"too little to fit: {found.reason}, {found.needed}")  # noqa: TRY004 - a result
+    return found

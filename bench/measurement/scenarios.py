@@ -76,6 +76,9 @@ COUNTED = replace(BASE, name="generator B", counted=True)
 WITH_BOOSTING = (BASE.name, LARGE.name, COUNTED.name)
 """Scenarios in which boosting is trained as well: it takes longer than all the rest."""
 
+WITH_CONTROL = (BASE.name, LARGE.name)
+"""Scenarios in which a model without method and sitting terms is fitted, too."""
+
 HEAVY_TAILS = replace(BASE, name="t3 noise", error_df=3.0)
 
 SCENARIOS = (

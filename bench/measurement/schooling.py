@@ -9,8 +9,8 @@ import numpy as np
 
 from bench.measurement import changes, counted, rivals, world
 from bench.measurement.changes import Discovered, Rate
-from bench.measurement.fitted import believed, learned
-from bench.measurement.scenarios import WITH_BOOSTING, Scenario
+from bench.measurement.fitted import believed, learned, learned_without
+from bench.measurement.scenarios import WITH_BOOSTING, WITH_CONTROL, Scenario
 from bench.measurement.scoring import (
     Binned,
     Estimates,
@@ -21,7 +21,6 @@ from bench.measurement.scoring import (
     rmse,
 )
 from bench.measurement.world import Simulated, only
-from sightline.domain.skills import SOURCES
 from sightline.measurement.bootstrap import Refits
 from sightline.measurement.card import N_SKILLS
 from sightline.measurement.observations import Floats, Parameters
@@ -55,7 +54,7 @@ class Outcome:
     Errors are RMSE against the true level at the end of the window (SD), rivals after their best rescaling; fixed_raw: sources not
     put on one scale first;
     boosted_label, boosted_truth: share of conformal intervals that hold the rating, and the true skill.
-    control: coverage with method and sitting terms off. binned: by claimed reliability.
+    control: coverage of a model that is fitted without method and sitting terms. binned: by claimed reliability.
     """
 
     scenario: str
@@ -151,12 +150,6 @@ def outcome(at: School) -> Outcome:
     )
 
 
-def with_terms_off(card: Parameters) -> Parameters:
-    """The negative control: no method and no sitting term, their variance counted as plain error of each item."""
-    shared = card.gam**2 + card.om2[card.source]
-    return replace(card, gam=np.zeros_like(card.gam), om2=np.zeros_like(card.om2), s2=card.s2 + shared)
-
-
 def _draw(
     rng: np.random.Generator,
     scenario: Scenario,
@@ -176,9 +169,10 @@ def _oracle(at: School) -> Estimates | None:
 
 
 def _control(at: School) -> tuple[float | None, Estimates | None]:
-    if at.scenario.sources != SOURCES or at.scenario.counted:
+    """A model without method and sitting terms, fitted to the same students."""
+    if at.scenario.name not in WITH_CONTROL:
         return None, None
-    off = with_terms_off(at.card)
+    off = learned_without(at.simulated, at.scenario)
     found = estimates(believed(at.simulated.observations, off), off)
     return coverage(found, at.simulated.truth.level), found
 
