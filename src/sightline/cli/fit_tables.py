@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.table import Table
 
 from sightline.domain.skills import SKILLS, SOURCES
-from sightline.measurement.priors import at_priors
-from sightline.pipeline.fitting import Learnt
+from sightline.measurement.card import read_card
+from sightline.measurement.parameters import parameters_for
+from sightline.pipeline.fitting import Learnt, start_card
 
 
 def fit_tables(learnt: Learnt) -> tuple[Table, ...]:
@@ -20,35 +22,33 @@ def fit_tables(learnt: Learnt) -> tuple[Table, ...]:
 def _indicators(learnt: Learnt) -> Table:
     material, fitted = learnt.material, learnt.fitted
     after = fitted.parameters
-    before = at_priors(after.skill, after.source, learnt.priors, 0)
+    before = parameters_for(read_card(start_card(material.weeks)), material.indicators, material.norms)
     counts = np.bincount(material.observations.indicator, minlength=len(material.indicators))
-    table = Table(title="Indicators: before and after (standard error)", title_justify="left")
-    for words, side in (
-        ("indicator", "left"),
-        ("source", "left"),
-        ("skill", "left"),
-        ("observations", "right"),
-        ("lam, on the skill", "right"),
-        ("gam, on the source", "right"),
-        ("s2, left over", "right"),
-        ("", "left"),
-    ):
-        table.add_column(words, justify=side, no_wrap=words != "")  # type: ignore[arg-type]
-    for j, indicator in enumerate(material.indicators):
-        _, lam_error, gam_error = fitted.standard_errors[j].tolist()
-        held = "kept: too few students" if fitted.held.indicator[j] else ""
-        if not held and fitted.held.gam[j]:
-            held = "gam kept: one source alone"
+    table = Table(title="Indicators: before → after (standard error)", title_justify="left", box=SIMPLE)
+    for words in ("source", "indicator"):
+        table.add_column(words, no_wrap=True)
+    for words in ("observations", "lam: skill", "gam: source", "s2: left over"):
+        table.add_column(words, justify="right", no_wrap=True)
+    kept: dict[str, list[str]] = {}
+    for j in sorted(range(len(material.indicators)), key=lambda j: (int(after.source[j]), j)):
+        indicator = material.indicators[j]
+        lam_error, gam_error = fitted.standard_errors[j].tolist()
         table.add_row(
-            indicator.name,
             indicator.source.value,
-            indicator.skill.value,
+            indicator.name,
             str(int(counts[j])),
             _change(before.lam[j], after.lam[j], lam_error),
             _change(before.gam[j], after.gam[j], gam_error),
             _change(before.s2[j], after.s2[j]),
-            held,
         )
+        if fitted.held.indicator[j]:
+            kept.setdefault("kept as before, because too few students showed it", []).append(indicator.name)
+        elif fitted.held.gam[j]:
+            words = "gam kept as before, because too few students were seen by another source, too"
+            kept.setdefault(words, []).append(indicator.name)
+    if kept:
+        table.caption = "\n".join(f"{words}: {', '.join(names)}" for words, names in kept.items())
+        table.caption_justify = "left"
     return table
 
 
@@ -67,8 +67,8 @@ def _variances(learnt: Learnt) -> Table:
 
     o = learnt.material.observations
     raters = len(np.unique(o.rater[o.rater >= 0]))
-    table = Table(title="Sources, raters and skills: before and after", title_justify="left")
-    for words in ("what", "before and after"):
+    table = Table(title="Sources, raters and skills: before → after", title_justify="left", box=SIMPLE)
+    for words in ("what", "before → after"):
         table.add_column(words)
     for s, source in enumerate(SOURCES):
         table.add_row(f"{source.value}: variance of one sitting", _change(priors.om2[s], after.om2[s]))

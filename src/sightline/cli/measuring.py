@@ -26,8 +26,8 @@ Result = TypeVar("Result")
 
 School = Annotated[UUID | None, typer.Option("--school", help="Id of one school; all schools when it is left out")]
 
-WIDE = 132
-"""Columns of a table that is written to a file or a pipe."""
+WIDE = 108
+"""Columns that a table needs, also on a narrower terminal, in a file or a pipe."""
 
 
 def _with_store(url: str, act: Callable[[Store], Awaitable[Result]]) -> Result:
@@ -42,8 +42,7 @@ def _with_store(url: str, act: Callable[[Store], Awaitable[Result]]) -> Result:
 
 
 def _out() -> Console:
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDE)
+    return Console(highlight=False, width=max(WIDE, Console().width))
 
 
 def _bar() -> Progress:

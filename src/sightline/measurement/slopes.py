@@ -10,10 +10,10 @@ import numpy as np
 
 from sightline.domain.observables import Observable
 from sightline.measurement.assess import Frame
-from sightline.measurement.card import STATE
 from sightline.measurement.items import items_of
 from sightline.measurement.observations import Floats
 from sightline.measurement.parameters import parameters_for
+from sightline.measurement.posterior import gains_of_raters
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,10 @@ def slopes_of_school(by_student: Mapping[UUID, Sequence[Observable]], frame: Fra
         solved.information, parameters, n_raters=seen.n_raters, flat_slopes=True, severity=solved.severity
     )
     there = np.flatnonzero(np.diff(items.starts))
-    raters = solved.information.raters[there]
-    gain = np.zeros((len(there), STATE, seen.n_raters))
-    row, place = np.nonzero(raters >= 0)
-    gain[row, :, raters[row, place]] = flat.severity_gain[there][row, place]
     return SchoolSlopes(
         students=tuple(items.students[i] for i in there.tolist()),
         mean=flat.mean[there],
         covariance=flat.covariance[there],
-        severity_gain=gain,
+        severity_gain=gains_of_raters(flat, seen.n_raters)[there],
         severity_covariance=solved.severity.covariance,
     )

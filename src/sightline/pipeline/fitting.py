@@ -22,13 +22,13 @@ from sightline.measurement.bootstrap import NEEDED_BELOW, REFITS, bootstrap
 from sightline.measurement.card import LONGEST, SHORTEST, checksum, fitted_card, read_card
 from sightline.measurement.enough import MINIMUM_SHOWING, TooLittle, too_little
 from sightline.measurement.fitting import MOST_ROUNDS, Fitted, fit
+from sightline.measurement.from_fit import learned_from, parameter_error
 from sightline.measurement.items import items_of, time_in_window
 from sightline.measurement.learned import LearnedFrom, as_json
 from sightline.measurement.norms import Norms, norms_of
 from sightline.measurement.observations import Index, Observations
 from sightline.measurement.parameters import SKILL_AXIS, SOURCE_AXIS
 from sightline.measurement.priors import Priors, literature_priors
-from sightline.measurement.publishing import learned_from, parameter_error
 from sightline.pipeline.cards import published_card
 from sightline.pipeline.jobs import ask_rescore
 from sightline.pipeline.scoring import end_of_window, without_set_aside
@@ -239,9 +239,13 @@ def learn(material: Material, *, made: date, told: Told) -> Learnt:
         refits = bootstrap(
             material.observations, fitted, priors, rng=np.random.default_rng(SEED), progress=told.refits
         )
-        added = parameter_error(fitted, refits.inflation(material.observations))
+        added = parameter_error(fitted, refits, material.observations)
     learned = learned_from(
-        fitted, material.observations, material.indicators, material.norms, material.origin, added=added
+        fitted,
+        origin=material.origin,
+        names=[indicator.name for indicator in material.indicators],
+        norms=material.norms.by_indicator,
+        parameter_error=added,
     )
     start = start_card(material.weeks)
     name = hashlib.sha256(start + json.dumps(as_json(learned), sort_keys=True).encode()).hexdigest()[:8]

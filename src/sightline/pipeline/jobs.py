@@ -73,10 +73,9 @@ def worker(store: Store) -> procrastinate.App:
 
     app = jobs_app(store.url)
     remembered: dict[UUID, updating.Remembered] = {}
-    one_by_one = store.writer()
 
     def updated(school_id: UUID, student_id: UUID, school: updating.Remembered) -> None:
-        with one_by_one.work() as driver:
+        with store.for_jobs.work() as driver:
             updating.update_student(driver, school_id, student_id, school, now=datetime.now(UTC))
 
     @app.task(name="rescore", queue=QUEUE)

@@ -84,6 +84,7 @@ class Store:
             connect_args={"async_creator_fn": self.pulse.connect, **CONNECT},
         )
         self._writers: WeakSet[Writer] = WeakSet()
+        self.for_jobs = self.writer()
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[Work]:
