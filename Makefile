@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 PORT ?= 8460
+JOBS ?= 2
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
@@ -48,7 +49,7 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	SIGHTLINE_DATA=$(abspath $(DATA)) $(BIN)/pytest
+	SIGHTLINE_DATA=$(abspath $(DATA)) $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 browser: ## Install Debian's Chromium when there is none (root) or say how
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium; } \
