@@ -21,7 +21,7 @@ from sightline.store.people import School, Student
 from sightline.store.schema import extractions, observables
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-GAMES, TALKS, RATINGS = 6, 3, 3
+SITTINGS = (6, 3, 3)
 LAM = {Source.GAME: 0.4, Source.TALK: 0.4, Source.TEACHER: 0.65}
 GAM = {Source.GAME: 0.3, Source.TALK: 0.3, Source.TEACHER: 0.4}
 
@@ -48,6 +48,7 @@ def drawn_school(
     classes: int = 5,
     size: int = 24,
     broken: Mapping[tuple[int, Source], float] | None = None,
+    sittings: tuple[int, int, int] = SITTINGS,
     end: datetime = NOW,
 ) -> Drawn:
     """Eight weeks of play, talk and ratings; `broken` shifts all of a source in a class, in SD of an indicator."""
@@ -63,7 +64,7 @@ def drawn_school(
         for student in rolls[class_id]:
             theta = dict(zip(SKILLS, rng.multivariate_normal(np.zeros(len(SKILLS)), among), strict=True))
             seen: list[Observable] = []
-            for source, many in zip(SOURCES, (GAMES, TALKS, RATINGS), strict=True):
+            for source, many in zip(SOURCES, sittings, strict=True):
                 brought = rng.normal()
                 for i in range(many):
                     sitting, shared = uuid4(), rng.normal(0, 0.25)

@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 School = Annotated[UUID | None, typer.Option("--school", help="Id of one school; all schools when it is left out")]
 
-WIDE = 108
+WIDE = 120
 """Columns that a table needs, also on a narrower terminal, in a file or a pipe."""
 
 

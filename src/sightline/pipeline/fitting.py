@@ -204,11 +204,12 @@ def _shortage(lacking: TooLittle, material: Material) -> str:
     few = [i.name for i, n in zip(material.indicators, seen.sum(axis=0), strict=True) if n < MINIMUM_SHOWING]
     missing = [*few, *material.unseen]
     many = len(INDICATORS) - len(missing)
+    raters = len(np.unique(o.rater[o.rater >= 0]))
     return (
         f"too little to learn from in the newest {material.weeks:g} weeks: {counted}, and {lacking.needed} are "
         f"needed; {many} of {len(INDICATORS)} indicators are shown by {MINIMUM_SHOWING} students or more"
         f"{' (missing: ' + ', '.join(missing) + ')' if missing else ''}; "
-        f"{len(np.unique(o.rater[o.rater >= 0]))} raters"
+        f"{raters} {'rater' if raters == 1 else 'raters'}"
     )
 
 
