@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4, uuid5
 
@@ -14,6 +14,11 @@ from sightline.domain.indicators import Indicator, Scale
 from sightline.domain.observables import Measured, Observable
 from sightline.domain.skills import SKILLS, SOURCES, Source
 from sightline.features.catalog import CATALOG_VERSION, INDICATORS
+from sightline.measurement.card import fitted_card
+from sightline.measurement.learned import Learned, LearnedFrom, LearnedIndicator
+from sightline.measurement.norms import norms_of
+from sightline.measurement.parameters import residual_variance
+from sightline.pipeline.cards import measurement_card, published_card
 from sightline.security.access import Role
 from sightline.store import people
 from sightline.store.database import Store
@@ -159,3 +164,39 @@ def _row(school_id: UUID, o: Observable, revision: int) -> dict[str, object]:
         "rater_id": o.rater_id,
         "moments": [],
     }
+
+
+def literature_as_fitted(drawn: Drawn, **changes: object) -> bytes:
+    """A card as a fit makes it that found the literature's numbers, with the norms of this school."""
+    start = measurement_card()
+    norms = norms_of([o for seen in drawn.observables.values() for o in seen], INDICATORS).by_indicator
+    indicators = {
+        name: LearnedIndicator(
+            skill=INDICATORS[name].skill,
+            source=INDICATORS[name].source,
+            c=0.0,
+            lam=start.lam[INDICATORS[name].source],
+            gam=start.gam[INDICATORS[name].source],
+            s2=residual_variance(INDICATORS[name], norm, start),
+            norm=norm,
+            errors={},
+        )
+        for name, norm in norms.items()
+    }
+    learned = Learned(
+        origin=LearnedFrom(
+            students=len(drawn.observables), observations=1, first=NOW.date(), last=NOW.date(), sources=SOURCES
+        ),
+        indicators=indicators,
+        om2=start.om2,
+        tau2=start.tau2,
+        kap2=0.1,
+        tasks={},
+        sigma=start.sigma,
+        mu_beta=start.mu_beta,
+        nu=np.inf,
+        gam_learned=frozenset(),
+    )
+    version = f"as-fitted-{uuid4().hex[:6]}"
+    learned = replace(learned, **changes)  # type: ignore[arg-type]
+    return fitted_card(published_card(), learned, version=version, origin="a test", made=NOW.date())

@@ -14,7 +14,19 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from sightline.api.callers import caller, doors, now
-from sightline.api.wire import WireChange, WireReasons, WireSkill, WireStudent, reasons_out, skill_out, student_out
+from sightline.api.wire import (
+    WireChange,
+    WireOneStudent,
+    WireReasons,
+    WireSetAside,
+    WireSkill,
+    WireStudent,
+    one_student_out,
+    reasons_out,
+    set_aside_out,
+    skill_out,
+    student_out,
+)
 from sightline.domain.skills import SKILLS, Skill
 from sightline.errors import BadInput
 from sightline.pipeline import reading
@@ -44,6 +56,7 @@ class WireClass:
     card_version: str
     catalog_version: str
     students: list[WireStudent]
+    set_aside: list[WireSetAside]
 
 
 def _purpose(why: str) -> Purpose:
@@ -91,14 +104,14 @@ def _after(cursor: str | None) -> tuple[str, UUID] | None:
     return name.replace("\x00", ""), last  # no name holds a NUL character
 
 
-@routes.get("/students/{student_id}", response_model=WireStudent)
-@routes.get("/students/{student_id}/skills", response_model=WireStudent)
+@routes.get("/students/{student_id}", response_model=WireOneStudent)
+@routes.get("/students/{student_id}/skills", response_model=WireOneStudent)
 async def student(request: Request, student_id: UUID, *, why: Why = "teaching") -> Response:
     """The seven skills of a student now: an estimate with its error, or why there is none."""
     async with doors(request).store.work() as work:
         asking = await caller(request, work)
         row = await reading.student_row(work, asking, student_id, _purpose(why))
-    return tagged(request, student_out(row))
+    return tagged(request, one_student_out(row))
 
 
 @routes.get("/students/{student_id}/skills/{skill}", response_model=WireReasons)
@@ -107,7 +120,7 @@ async def reasons(request: Request, student_id: UUID, skill: Skill, *, why: Why 
     async with doors(request).store.work() as work:
         asking = await caller(request, work)
         view = await reading.student_view(work, asking, student_id, _purpose(why), skills=(skill,))
-    versions = {"card": view.card_version}
+    versions = {"card": view.card.version}
     return tagged(request, reasons_out(student_id, view.skills[0], dict(view.moments), versions))
 
 
@@ -145,9 +158,10 @@ async def class_skills(request: Request, class_id: UUID, *, why: Why = "teaching
             title=view.title,
             simulated=view.school.simulated,
             as_of=view.as_of,
-            card_version=view.card_version,
+            card_version=view.card.version,
             catalog_version=view.catalog_version,
             students=[student_out(row) for row in view.rows],
+            set_aside=set_aside_out(view.set_aside),
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from sightline.domain.estimates import Contribution, Estimate, SkillSummary, Uns
 from sightline.domain.observables import Observable
 from sightline.features.catalog import INDICATORS
 from sightline.pipeline.moments import Shown
-from sightline.pipeline.reading import SkillView, StudentRow
+from sightline.pipeline.reading import SetAside, SkillView, StudentRow
 from sightline.reasoning.words import SHORTFALL_WORDS
 
 
@@ -57,6 +58,22 @@ class WireStudent:
     student_id: UUID
     display_name: str
     skills: list[WireSkill]
+
+
+@dataclass(frozen=True, slots=True)
+class WireSetAside:
+    """A source that does not count in a class of the student, since when, and why."""
+
+    source: str
+    since: datetime
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class WireOneStudent(WireStudent):
+    """One student who was asked for, with what does not count."""
+
+    set_aside: list[WireSetAside]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +181,15 @@ def student_out(row: StudentRow) -> WireStudent:
     return WireStudent(
         row.student.student_id, row.student.display_name, [skill_out(r) for r in row.results.values()]
     )
+
+
+def one_student_out(row: StudentRow) -> WireOneStudent:
+    student = student_out(row)
+    return WireOneStudent(student.student_id, student.display_name, student.skills, set_aside_out(row.set_aside))
+
+
+def set_aside_out(set_aside: Sequence[SetAside]) -> list[WireSetAside]:
+    return [WireSetAside(one.source.value, one.since, one.words) for one in set_aside]
 
 
 def _contribution(contribution: Contribution) -> WireContribution:

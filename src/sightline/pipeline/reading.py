@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import sqrt
 from uuid import UUID
 
 from sightline.domain.claims import Claim
@@ -19,18 +20,20 @@ from sightline.domain.estimates import (
 )
 from sightline.domain.observables import NotObserved, Observable
 from sightline.domain.records import Rating
-from sightline.domain.skills import SKILLS, Skill
+from sightline.domain.skills import SKILLS, Skill, Source
 from sightline.errors import NOTHING_HERE, NotAllowed, NotFound
 from sightline.features.catalog import CATALOG_VERSION, INDICATORS
 from sightline.growth.change import Change, change_of
-from sightline.pipeline.cards import measurement_card
+from sightline.measurement.card import Card
+from sightline.pipeline.cards import card_of
 from sightline.pipeline.moments import Shown, shown_moments
 from sightline.pipeline.scoring import SessionExtract, norms_now, session_extract
 from sightline.pipeline.talk_and_ratings import TranscriptState, transcript_state
 from sightline.quality.health import IndicatorHealth, indicator_health
 from sightline.reasoning.claims import Group, claims_of, groups_of
+from sightline.reasoning.words import set_aside_words
 from sightline.security.access import Act, Caller, Role, may, visible_students
-from sightline.store import assessments, evidence, people
+from sightline.store import assessments, evidence, people, quarantines
 from sightline.store.credentials import record_disclosure
 from sightline.store.database import Work
 from sightline.store.people import School, Student
@@ -49,11 +52,21 @@ class Purpose:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """A source that does not count in a class, since when, and why, for a person."""
+
+    source: Source
+    since: datetime
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class StudentRow:
-    """A student with the newest results, one per skill."""
+    """A student with the newest results, one per skill; `set_aside` only where one student is asked for."""
 
     student: Student
     results: Mapping[Skill, SkillSummary]
+    set_aside: tuple[SetAside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,8 @@ class ClassView:
     class_id: UUID
     title: str
     rows: tuple[StudentRow, ...]
-    card_version: str
+    set_aside: tuple[SetAside, ...]
+    card: Card
     catalog_version: str
     as_of: datetime | None
     computed_at: datetime | None
@@ -96,7 +110,8 @@ class StudentView:
     classes: Mapping[UUID, str]
     skills: tuple[SkillView, ...]
     moments: Mapping[UUID, Shown]
-    card_version: str
+    set_aside: tuple[SetAside, ...]
+    card: Card
     as_of: datetime | None
     computed_at: datetime | None
 
@@ -157,7 +172,8 @@ async def class_view(work: Work, caller: Caller, class_id: UUID, purpose: Purpos
         class_id=class_id,
         title=title,
         rows=tuple(StudentRow(s, _summaries(newest.get(s.student_id), purpose.at)) for s in students),
-        card_version=measurement_card().version,
+        set_aside=await _set_aside(work, caller.school_id, {class_id: title}),
+        card=await card_of(work, caller.school_id),
         catalog_version=CATALOG_VERSION,
         as_of=max((a.as_of for a in newest.values()), default=None),
         computed_at=max((a.computed_at for a in newest.values()), default=None),
@@ -169,7 +185,22 @@ async def student_row(work: Work, caller: Caller, student_id: UUID, purpose: Pur
     student = await _readable(work, caller, student_id)
     await record_disclosure(work, caller, "student estimates", purpose.why, [student_id], purpose.at)
     newest = await assessments.newest_heads(work, caller.school_id, [student_id])
-    return StudentRow(student, _summaries(newest.get(student_id), purpose.at))
+    classes = await people.classes_of(work, caller.school_id, student_id)
+    return StudentRow(
+        student,
+        _summaries(newest.get(student_id), purpose.at),
+        await _set_aside(work, caller.school_id, classes),
+    )
+
+
+async def _set_aside(work: Work, school_id: UUID, classes: Mapping[UUID, str]) -> tuple[SetAside, ...]:
+    """What does not count in any of these classes (titles by id) now."""
+    decisions = await quarantines.current(work, school_id)
+    return tuple(
+        SetAside(d.source, d.at, set_aside_words(d.source, classes[class_id], d.at, d.shift))
+        for (class_id, _), d in sorted(decisions.items())
+        if d.set_aside and class_id in classes
+    )
 
 
 async def _readable(work: Work, caller: Caller, student_id: UUID) -> Student:
@@ -197,15 +228,18 @@ async def student_view(
     cited = {c.observable_id for skill in skills for c in results[skill].contributions}
     # evidence that was revised since the newest assessment: the sum still ends at what it was made of
     by_id |= await evidence.observables_by_id(work, caller.school_id, sorted(cited - set(by_id)))
-    views = tuple(_skill_view(results[skill], by_id, absences, staff) for skill in skills)
+    card = await card_of(work, caller.school_id)
+    views = tuple(_skill_view(results[skill], by_id, absences, staff, card) for skill in skills)
+    classes = await people.classes_of(work, caller.school_id, student_id)
     shown = [m for view in views for o in (*view.observables, *view.borrowed) for m in o.measured.moments]
     return StudentView(
         school=await _school(work, caller.school_id),
         student=student,
-        classes=await people.classes_of(work, caller.school_id, student_id),
+        classes=classes,
         skills=views,
         moments=await shown_moments(work, caller.school_id, shown, staff),
-        card_version=measurement_card().version,
+        set_aside=await _set_aside(work, caller.school_id, classes),
+        card=card,
         as_of=None if newest is None else newest.as_of,
         computed_at=None if newest is None else newest.computed_at,
     )
@@ -216,6 +250,7 @@ def _skill_view(
     by_id: Mapping[UUID, Observable],
     absences: list[NotObserved],
     staff: Mapping[UUID, str],
+    card: Card,
 ) -> SkillView:
     """Reasons of one skill; observables that came after the assessment are shown without a contribution."""
     groups = groups_of(result, by_id, INDICATORS)
@@ -232,7 +267,7 @@ def _skill_view(
             if o.observable_id in used and INDICATORS[o.indicator].skill is not result.skill
         ),
         absences=tuple(a for a in absences if INDICATORS[a.indicator].skill is result.skill),
-        change=_change(result.summary),
+        change=_change(result.summary, card),
         raters={rater: staff.get(rater, "a former teacher") for rater, _ in result.rater_adjustments},
     )
 
@@ -262,14 +297,15 @@ async def history(
 async def changes(work: Work, caller: Caller, student_id: UUID, purpose: Purpose) -> dict[Skill, Change | None]:
     """What may be said of a student's change in each skill; None where there is no estimate."""
     row = await student_row(work, caller, student_id, purpose)
-    return {skill: _change(result) for skill, result in row.results.items()}
+    card = await card_of(work, caller.school_id)
+    return {skill: _change(result, card) for skill, result in row.results.items()}
 
 
-def _change(result: SkillSummary) -> Change | None:
+def _change(result: SkillSummary, card: Card) -> Change | None:
     if result.slope is None or not isinstance(result.outcome, Estimate):
         return None
-    card = measurement_card()
-    return change_of(result.slope, card.weeks, card.sd_beta)
+    change = len(SKILLS) + SKILLS.index(result.skill)
+    return change_of(result.slope, card.weeks, sqrt(card.sigma[change, change]))
 
 
 async def transcript(work: Work, caller: Caller, transcript_id: UUID, purpose: Purpose) -> TranscriptState:
@@ -310,7 +346,7 @@ async def health_of_indicators(work: Work, caller: Caller, at: datetime) -> tupl
     """What each indicator could observe in the caller's school; counts only, no student."""
     allow(caller, Act.READ_QUALITY)
     found = await evidence.current_observables(work, caller.school_id, CATALOG_VERSION)
-    _, norms = norms_now(found, at)
+    _, norms = norms_now(found, at, await card_of(work, caller.school_id))
     return indicator_health(
         INDICATORS.values(),
         [o for observables in found.values() for o in observables],

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from sightline.domain.skills import Source
 from sightline.store.database import Work
-from sightline.store.schema import enrolments, quarantines
+from sightline.store.schema import quarantines
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +72,3 @@ async def add(work: Work, school_id: UUID, decisions: Sequence[Decision]) -> Non
                 for d in decisions
             ],
         )
-
-
-async def set_aside_in(work: Work, school_id: UUID, class_id: UUID) -> list[Decision]:
-    """What is set aside in one class now, by source."""
-    found = await current(work, school_id)
-    return sorted(
-        (d for (of, _), d in found.items() if of == class_id and d.set_aside), key=lambda d: d.source.value
-    )
-
-
-async def set_aside_for(work: Work, school_id: UUID, student_id: UUID) -> list[Decision]:
-    """What is set aside for one student now: in any class that the student is in."""
-    found = await work.execute(
-        select(enrolments.c.class_id).where(
-            enrolments.c.school_id == school_id, enrolments.c.student_id == student_id
-        )
-    )
-    own = set(found.scalars())
-    decisions = await current(work, school_id)
-    return sorted(
-        (d for (class_id, _), d in decisions.items() if class_id in own and d.set_aside),
-        key=lambda d: (d.source.value, d.class_id),
-    )

@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from sightline.errors import DatabaseUnavailable, NotAllowed, NotFound, NotSignedIn, TooMany
 from sightline.pipeline import signing_in
-from sightline.pipeline.cards import measurement_card
 from sightline.pipeline.limiting import Limiter, limiter_of, sign_in_key
 from sightline.pipeline.reading import Purpose, class_view, student_view
 from sightline.security.access import Caller, Role, visible_classes
@@ -123,9 +122,12 @@ class _Pages:
         class_id: UUID = request.path_params["class_id"]
         async with self.visit(request) as visit:
             view = await class_view(visit.work, visit.caller, class_id, Purpose(TEACHING, visit.now))
-        shown = class_page(view, measurement_card().cuts)
+        shown = class_page(view, view.card.cuts)
         return self.layout.page(
-            "class.html", {"shown": shown}, frame=visit.frame, dated=Dated(view.as_of, view.computed_at)
+            "class.html",
+            {"shown": shown, "card": view.card},
+            frame=visit.frame,
+            dated=Dated(view.as_of, view.computed_at),
         )
 
     async def student(self, request: Request) -> Response:
@@ -139,7 +141,9 @@ class _Pages:
         context = {
             "name": view.student.display_name,
             "classes": own,
-            "rows": student_page(view, measurement_card().cuts),
+            "rows": student_page(view, view.card.cuts),
+            "set_aside": [one.words for one in view.set_aside],
+            "card": view.card,
             "open": request.query_params.get("skill", ""),
         }
         return self.layout.page(

@@ -69,6 +69,7 @@ class ClassPage:
     thin: tuple[Thin, ...]
     more_thin: int
     notes: tuple[str, ...]
+    set_aside: tuple[str, ...]
 
 
 def class_page(view: ClassView, cuts: Cuts) -> ClassPage:
@@ -92,6 +93,7 @@ def class_page(view: ClassView, cuts: Cuts) -> ClassPage:
             for skill in SKILLS
             for note in wording.missing_sources(skill, INDICATORS)
         ),
+        set_aside=tuple(one.words for one in view.set_aside),
     )
 
 
