@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +14,7 @@ from sightline.measurement.fitting import Fitted, fit
 from sightline.measurement.observations import Observations, Parameters
 from sightline.measurement.posterior import Solved
 from sightline.measurement.priors import Priors, literature_priors
-from sightline.measurement.student_t import information_share, solve_settled
+from sightline.measurement.robust import solve_settled
 
 NEARLY_NOTHING = 1e-4
 """Prior SD of a loading that is turned off."""
@@ -31,13 +30,10 @@ class Learned:
 
 def believed(observations: Observations, card: Parameters, *, flat_slopes: bool = False) -> Solved:
     """The posterior under a card; heavy-tailed errors are pulled in under the card's own prior of changes."""
-    if math.isinf(card.nu):
-        return kernel.solve(observations, card, flat_slopes=flat_slopes)
-    solved, y = solve_settled(observations, card)
+    solved = solve_settled(observations, card, kernel).solved
     if not flat_slopes:
         return solved
-    share = np.full(len(y), information_share(card.nu))
-    return kernel.solve(replace(observations, y=y), card, flat_slopes=True, weight=share)
+    return kernel.posterior(solved.information, card, n_raters=observations.n_raters, flat_slopes=True)
 
 
 def learned(rng: np.random.Generator, simulated: Simulated, scenario: Scenario) -> Learned:

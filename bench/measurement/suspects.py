@@ -12,6 +12,7 @@ from bench.measurement.scoring import coverage, estimates
 from bench.measurement.world import GAME, TALK, TEACHER, Simulated, only, shifted
 from sightline.measurement.card import N_SKILLS, N_SOURCES
 from sightline.measurement.observations import Floats, Index, Observations, Parameters
+from sightline.pipeline.comparing import FLAT
 from sightline.quality.dif import Compared, Judged, Letter, purified_dif
 from sightline.quality.matching import Matching
 from sightline.quality.monitor import Watched, watch
@@ -158,9 +159,12 @@ def broken_source(at: School) -> Broken:
 def others_say(seen: Observations, card: Parameters, use: np.ndarray) -> Matching:
     """Each item's skill at its time from the sources that are not its own, of the items to use (mask, n).
 
-    The prior has no correlations, so that a group's difference in one skill does not leak into another.
+    The prior of levels is flat, or a group that truly differs is drawn back; it has no correlations, so that a
+    difference in one skill does not leak into another.
     """
-    alone = replace(card, sigma=np.diag(np.diag(card.sigma)))
+    variances = np.diag(card.sigma).copy()
+    variances[:N_SKILLS] = FLAT
+    alone = replace(card, sigma=np.diag(variances))
     skill, source = card.skill[seen.indicator], card.source[seen.indicator]
     mean, error = np.zeros(len(seen.y)), np.ones(len(seen.y))
     for own in range(N_SOURCES):
@@ -175,7 +179,6 @@ def others_say(seen: Observations, card: Parameters, use: np.ndarray) -> Matchin
             + 2.0 * time * covariance[student, level, slope]
             + time**2 * covariance[student, slope, slope]
         )
-    variances = np.diag(card.sigma)
     return Matching(
         mean=mean,
         standard_error=error,

@@ -10,7 +10,7 @@ import numpy as np
 
 from sightline.domain.observables import Observable
 from sightline.domain.skills import SOURCES
-from sightline.measurement import kernel
+from sightline.measurement import kernel, robust
 from sightline.measurement.assess import Frame
 from sightline.measurement.card import N_SKILLS
 from sightline.measurement.items import SchoolItems, items_of
@@ -61,7 +61,7 @@ def matching_without(of: Compared, gone: Flags) -> Matching:
         rows = source == own
         if rows.any():
             others = some(o, ~rows & ~gone)
-            solved = kernel.solve(others, flat)
+            solved = robust.solve_settled(others, flat, kernel).solved
             mean[rows], error[rows] = skill_at(of, solved, rows)
     skill = parameters.skill[o.indicator]
     spread = np.diag(sigma)[N_SKILLS + skill]
