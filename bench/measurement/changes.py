@@ -26,6 +26,9 @@ CLASS_EFFECT, STUDENT_EFFECT = 0.7, 2.0
 """True changes (SD a window) in the mixture: of whole classes in three skills, of one student in six in all skills.
 Large, so that there are discoveries to be false among."""
 
+MIXTURES = 4
+"""Mixtures of each school: the share of false ones among a few discoveries varies much."""
+
 GROWN_SKILLS = 3
 ONE_IN = 6
 LEVEL_NAMES = ("class x skill", "student overall", "student x skill")

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from bench.measurement.changes import LEVEL_NAMES, Rate
 from bench.measurement.drawings import coverage_figure, power_figure, waterfall_figure
-from bench.measurement.marks import Row, Verdict, alarm_rate, lines, means, ratio
+from bench.measurement.marks import Row, Verdict, alarm_rate, false_discoveries, lines, means, ratio
 from bench.measurement.run import Results
 from bench.measurement.scenarios import WITH_BOOSTING
 
@@ -159,10 +157,8 @@ def _growth(results: Results) -> list[str]:
     for name in results.names:
         alarms = [_rate(alarm_rate(results, name, level)) for level in range(len(LEVEL_NAMES))]
         mine = results.of(name)
-        false = [
-            f"{np.mean([o.discovered.proportions()[level] for o in mine]):.3f} ({sum(o.discovered.found[level] for o in mine)})"
-            for level in range(len(LEVEL_NAMES))
-        ]
+        found_false = [false_discoveries(mine, level) for level in range(len(LEVEL_NAMES))]
+        false = [f"{share:.3f} \N{PLUS-MINUS SIGN} {error:.3f} ({count})" for share, error, count in found_false]
         found.append(f"| {name} | " + " | ".join(alarms + false) + " |")
     return found
 

@@ -80,7 +80,7 @@ class Outcome:
     oracle_binned: Binned | None
     control_binned: Binned | None
     alarms: tuple[Rate, ...]
-    discovered: Discovered
+    discovered: tuple[Discovered, ...]
 
 
 def generator(seed: int, *parts: str) -> np.random.Generator:
@@ -119,9 +119,6 @@ def outcome(at: School) -> Outcome:
     used = np.isin(parameters.source, [world.AXES[s] for s in scenario.sources])
     by_source = rivals.source_means(simulated.observations, parameters)
     nobody = at.others("nobody changes", np.zeros_like(truth.beta))
-    mixed = at.others(
-        "some change", changes.mixture(generator(at.seed, scenario.name, "who changes"), len(truth.beta))
-    )
     return Outcome(
         scenario=scenario.name,
         seed=at.seed,
@@ -146,7 +143,7 @@ def outcome(at: School) -> Outcome:
         oracle_binned=None if oracle is None else by_reliability(oracle, truth.level),
         control_binned=None if control_estimates is None else by_reliability(control_estimates, truth.level),
         alarms=changes.alarms(changes.growth(nobody, at.card, scenario, changes.TEST_LEVEL), truth.classes),
-        discovered=changes.discovered(changes.growth(mixed, at.card, scenario, changes.FDR_LEVEL), mixed),
+        discovered=tuple(_mixture(at, str(number)) for number in range(changes.MIXTURES)),
     )
 
 
@@ -166,6 +163,12 @@ def _oracle(at: School) -> Estimates | None:
     if not at.scenario.has_an_oracle:
         return None
     return estimates(believed(at.simulated.observations, at.world), at.world)
+
+
+def _mixture(at: School, number: str) -> Discovered:
+    rng = generator(at.seed, at.scenario.name, "who changes", number)
+    mixed = at.others(f"some change {number}", changes.mixture(rng, len(at.simulated.truth.beta)))
+    return changes.discovered(changes.growth(mixed, at.card, at.scenario, changes.FDR_LEVEL), mixed)
 
 
 def _control(at: School) -> tuple[float | None, Estimates | None]:

@@ -90,8 +90,8 @@ def test_where_nobody_changed_alarms_are_rare(results: Results, level: int) -> N
 
 def test_discoveries_of_growth_are_mostly_true(results: Results) -> None:
     for level in range(len(LEVEL_NAMES)):
-        found = sum(o.discovered.found[level] for o in results.outcomes)
-        false = sum(o.discovered.false[level] for o in results.outcomes)
+        found = sum(d.found[level] for o in results.outcomes for d in o.discovered)
+        false = sum(d.false[level] for o in results.outcomes for d in o.discovered)
         assert found > 0
         assert false / found <= FDR_LEVEL + 2 * sqrt(FDR_LEVEL / found) + 0.02
 
