@@ -220,3 +220,18 @@ async def forget(store: Store) -> None:
     async with store.work() as work:
         for table in (assessments, rescores):
             await work.execute(table.delete())
+
+
+def test_a_report_for_each_school_and_groups_from_a_file(place: Place, school: Drawn) -> None:
+    groups = place.folder / "groups.csv"
+    rows = [f"{s},{'a' if i % 2 else 'b'}" for i, s in enumerate(school.students)]
+    groups.write_text("\n".join(["student_id,group", *rows]))
+    out = place.folder / "report"
+    words = ("quality", "--school", str(school.school_id), "--out", str(out), "--groups", str(groups))
+    assert place.run(*words).output.strip() == str(out / "index.html")
+    assert (out / "figures" / "dif.svg").exists()
+    with pytest.raises(BadInput, match="is there already"):
+        place.run(*words)
+    groups.write_text("student_id,group\nnobody,a")
+    with pytest.raises(BadInput, match="no UUID"):
+        place.run(*words[:4], str(out / "again"), *words[5:])

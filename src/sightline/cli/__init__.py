@@ -4,7 +4,7 @@
 - `administration`  schools, classes, students, staff, keys, links
 - `sandbox`         `demo`, `import`
 - `linting`         `lint-events`
-- `measuring`       `fit`, `use-card`, `rescore`, `quality`; `fit_tables` prints a fit
+- `measuring`       `fit`, `use-card`, `rescore`, `quality`; `fit_tables`, `quality_report`
 """
 
 from __future__ import annotations

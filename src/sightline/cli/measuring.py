@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sightline.cli.serving import database_of
 from sightline.errors import BadInput
 from sightline.settings import read_settings
+from sightline.store import people
 from sightline.store.database import Store
 
 if TYPE_CHECKING:  # the numerical libraries are for who runs these commands, and loaded there
@@ -185,7 +187,56 @@ async def _rescore(store: Store, school_id: UUID | None, *, fresh: bool) -> None
     console.print(f"{changed} of {students} changed")
 
 
+def quality(
+    school_id: School = None,
+    out: Annotated[Path, typer.Option(help="Folder of the report; of many schools, one folder in it each")] = Path(
+        "quality"
+    ),
+    groups: Annotated[
+        Path | None, typer.Option(help="CSV with the columns student_id and group; read for this report, not kept")
+    ] = None,
+) -> None:
+    """Write a report about the measurement itself: reliability, model health, broken sources, fairness, raters."""
+    if out.exists():
+        raise BadInput(f"{out} is there already; choose another --out")
+    named = None if groups is None else _read_groups(groups)
+    with database_of(read_settings(os.environ)) as url:
+        for page in _with_store(url, lambda store: _reports(store, school_id, out, named)):
+            typer.echo(str(page))
+
+
+async def _reports(
+    store: Store, school_id: UUID | None, out: Path, groups: Mapping[UUID, str] | None
+) -> list[Path]:
+    from sightline.cli.quality_report import write_report  # noqa: PLC0415 - loads the numerical libraries
+    from sightline.pipeline.checking import report_of  # noqa: PLC0415 - likewise
+
+    async with store.work() as work:
+        schools = [s.school_id for s in await people.schools_of_all(work)] if school_id is None else [school_id]
+    pages = []
+    for school in schools:
+        async with store.work() as work:
+            report = await report_of(work, school, groups=groups, now=datetime.now(UTC))
+        pages.append(write_report(report, out if len(schools) == 1 else out / str(school)))
+    return pages
+
+
+def _read_groups(path: Path) -> dict[UUID, str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return {
+                UUID(row["student_id"].strip()): row["group"].strip()
+                for row in csv.DictReader(file)
+                if row["group"].strip()
+            }
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError) as problem:
+        raise BadInput(f"{path} cannot be read as student_id and group: {problem!r}") from problem
+    except ValueError as problem:
+        raise BadInput(f"{path} has a student_id that is no UUID: {problem}") from problem
+
+
 def add_to(app: typer.Typer) -> None:
+    app.command("quality")(quality)
     app.command("fit")(fit)
     app.command("use-card")(use_card)
     app.command("rescore")(rescore)

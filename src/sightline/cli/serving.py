@@ -241,6 +241,7 @@ def worker() -> None:
     _log()
     if hasattr(os, "nice"):
         os.nice(STANDS_BACK)
+    settle_memory()
     with database_of(settings) as url:
         asyncio.run(_work(Store(url)))
 

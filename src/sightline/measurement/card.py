@@ -12,6 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ class Card:
         covariance[: 2 * N_SKILLS, : 2 * N_SKILLS] = self.sigma
         return covariance
 
-    @property
+    @cached_property
     def norms(self) -> Norms | None:
         """The norms fixed in a fitted card; None when the school's own have to do."""
         return None if self.learned is None else self.learned.norms

@@ -52,25 +52,30 @@ def some(observations: Observations, chosen: Flags) -> Observations:
 def matching_without(of: Compared, gone: Flags) -> Matching:
     """Each observation's skill at its time from the other sources, without the observations that are gone."""
     o, parameters = of.observations, of.parameters
-    sigma = parameters.sigma.copy()
-    sigma[:N_SKILLS, :N_SKILLS] = FLAT * np.eye(N_SKILLS)
-    flat = replace(parameters, sigma=sigma)
     source = parameters.source[o.indicator]
     mean, error = np.zeros(len(o.y)), np.zeros(len(o.y))
     for own in range(len(SOURCES)):
         rows = source == own
         if rows.any():
-            others = some(o, ~rows & ~gone)
-            solved = robust.solve_settled(others, flat, kernel).solved
-            mean[rows], error[rows] = skill_at(of, solved, rows)
+            mean[rows], error[rows] = skill_at(of, solved_without_source(of, own, gone), rows)
     skill = parameters.skill[o.indicator]
-    spread = np.diag(sigma)[N_SKILLS + skill]
+    spread = np.diag(parameters.sigma)[N_SKILLS + skill]
     return Matching(
         mean=mean,
         standard_error=error,
         prior_variance=FLAT + o.time**2 * spread,
         prior_mean=o.time * parameters.mu_beta[skill],
     )
+
+
+def solved_without_source(of: Compared, source: int, gone: Flags) -> Solved:
+    """All states with a flat prior on levels, from the sources but one and without the observations gone."""
+    o, parameters = of.observations, of.parameters
+    sigma = parameters.sigma.copy()
+    sigma[:N_SKILLS, :] = sigma[:, :N_SKILLS] = 0.0
+    sigma[:N_SKILLS, :N_SKILLS] = FLAT * np.eye(N_SKILLS)
+    others = some(o, (parameters.source[o.indicator] != source) & ~gone)
+    return robust.solve_settled(others, replace(parameters, sigma=sigma), kernel).solved
 
 
 def skill_at(of: Compared, solved: Solved, rows: Flags) -> tuple[Floats, Floats]:

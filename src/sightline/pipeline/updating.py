@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from sightline.domain.estimates import Assessment
 from sightline.domain.observables import Observable
 from sightline.domain.skills import Source
 from sightline.features.catalog import CATALOG_VERSION
@@ -50,11 +51,18 @@ def update_student(
     stored = one_student.read(driver, school_id, student_id, CATALOG_VERSION)
     if stored.mark != school.mark:
         return False
-    counting: Mapping[UUID, Sequence[Observable]] = {student_id: stored.observables}
+    assessment = assessed(student_id, stored.observables, school, now=now)
+    return one_student.add(driver, school_id, assessment, stored.content_hash)
+
+
+def assessed(
+    student_id: UUID, observables: Sequence[Observable], school: Remembered, *, now: datetime
+) -> Assessment:
+    """One student with everything that is the school's as it is remembered."""
+    counting: Mapping[UUID, Sequence[Observable]] = {student_id: observables}
     newest = end_of_window(counting)
     if school.aside:
         counting = without_set_aside(counting, school.classes, school.aside)
     as_of = school.frame.as_of if newest is None else max(school.frame.as_of, newest)
     frame = replace(school.frame, as_of=as_of, computed_at=now)
-    (assessment,) = assess_school(counting, frame, school.severities).assessments
-    return one_student.add(driver, school_id, assessment, stored.content_hash)
+    return assess_school(counting, frame, school.severities).assessments[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -138,22 +137,22 @@ async def add_assessments(work: Work, school_id: UUID, new: Sequence[Assessment]
     known = {row.student_id: row.content_hash for row in newest}
     rows: list[dict[str, object]] = []
     for assessment in new:
-        content_hash = content_hash_of(assessment)
-        if known.get(assessment.student_id) != content_hash:
-            rows.append(row_of(school_id, assessment, content_hash))
+        row = row_of(school_id, assessment)
+        if known.get(assessment.student_id) != row["content_hash"]:
+            rows.append(row)
     if rows:
         await work.execute(insert(assessments), rows)
     return len(rows)
 
 
-def content_hash_of(assessment: Assessment) -> bytes:
-    """Of all that an assessment says; when it was computed is not part of that."""
-    timeless = replace(assessment, computed_at=assessment.as_of)
-    return hashlib.sha256(msgspec.json.encode(timeless)).digest()
+def row_of(school_id: UUID, assessment: Assessment) -> dict[str, object]:
+    """The columns of an assessment's row, summary and body encoded.
 
-
-def row_of(school_id: UUID, assessment: Assessment, content_hash: bytes) -> dict[str, object]:
-    """The columns of an assessment's row; summary and body are still to be encoded."""
+    The content hash is of all that an assessment says; when it was computed is not part of that.
+    """
+    summary, body = msgspec.json.encode(_summaries(assessment)), msgspec.json.encode(_body(assessment))
+    versions = (assessment.card_version, assessment.catalog_version, assessment.norms_version)
+    said = msgspec.json.encode((assessment.student_id, assessment.as_of, *versions))
     return {
         "school_id": school_id,
         "student_id": assessment.student_id,
@@ -162,9 +161,9 @@ def row_of(school_id: UUID, assessment: Assessment, content_hash: bytes) -> dict
         "card_version": assessment.card_version,
         "catalog_version": assessment.catalog_version,
         "norms_version": assessment.norms_version,
-        "content_hash": content_hash,
-        "summary": _summaries(assessment),
-        "body": _body(assessment),
+        "content_hash": hashlib.sha256(said + summary + body).digest(),
+        "summary": msgspec.Raw(summary),
+        "body": msgspec.Raw(body),
     }
 
 

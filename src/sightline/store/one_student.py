@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, insert, literal_column, select
 
 from sightline.domain.estimates import Assessment
 from sightline.domain.observables import Observable
-from sightline.store.assessments import Mark, content_hash_of, newest_mark, row_of
+from sightline.store.assessments import Mark, newest_mark, row_of
 from sightline.store.database import Driver, driver_sql
 from sightline.store.evidence import current_of_student, observable_of
 from sightline.store.schema import assessments
@@ -60,10 +60,8 @@ def read(driver: Driver, school_id: UUID, student_id: UUID, catalog_version: str
 
 def add(driver: Driver, school_id: UUID, assessment: Assessment, known: bytes | None) -> bool:
     """Append an assessment; False when it says the same as the newest, whose content hash is given."""
-    content_hash = content_hash_of(assessment)
-    if content_hash == known:
+    row = row_of(school_id, assessment)
+    if row["content_hash"] == known:
         return False
-    row = row_of(school_id, assessment, content_hash)
-    row |= {name: msgspec.json.encode(row[name]).decode() for name in ("summary", "body")}
-    driver.execute(ADD, row)
+    driver.execute(ADD, row | {name: msgspec.json.encode(row[name]).decode() for name in ("summary", "body")})
     return True
