@@ -5,10 +5,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 PORT ?= 8460
+JOBS ?= 2
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: simulated docs help demo demo-stop justhink test check format lint types imports screenshots walkthrough bench bench-ingest campaigns lock browser redis
+.PHONY: simulated docs help demo demo-stop justhink test check format lint types imports screenshots walkthrough bench bench-ingest bench-measurement campaigns lock browser redis
 
 help: ## Print the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -48,7 +49,7 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	SIGHTLINE_DATA=$(abspath $(DATA)) $(BIN)/pytest
+	SIGHTLINE_DATA=$(abspath $(DATA)) $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 browser: ## Install Debian's Chromium when there is none (root) or say how
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium; } \
@@ -85,13 +86,16 @@ bench: $(VENV)/.dev ## Measure the way through on this machine: start, closing, 
 	$(BIN)/python bench/way_through.py
 
 bench-ingest: $(VENV)/.dev ## Measure ingest beside plain COPY and a row-by-row design
-	$(BIN)/python bench/ingest.py
+	$(BIN)/python -m bench.ingest
+
+bench-measurement: $(VENV)/.dev ## Score simulated students of known skills: a short run of the pass-mark table
+	$(BIN)/python -m bench.measurement --short
 
 simulated: $(VENV)/.dev ## Compare estimates with the known skills of simulated students; prints a table
 	$(BIN)/python bench/simulated_school.py
 
 campaigns: ## List the campaigns that prove promises by breaking things (make campaign-NAME CAMPAIGN=--write)
-	@ls campaigns | grep -E '^(crash|jobs|poison|offline|outage|disk|overload)\.py$$' | sed 's/\.py$$//; s/^/  make campaign-/'
+	@ls campaigns | grep -E '^(crash|jobs|poison|offline|outage|disk|overload|measurement)\.py$$' | sed 's/\.py$$//; s/^/  make campaign-/'
 
 campaign-%: $(VENV)/.dev
 	$(BIN)/python -m campaigns.$* $(CAMPAIGN)

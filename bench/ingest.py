@@ -1,6 +1,6 @@
 """Ingest, side by side in one run on this machine: plain COPY, our HTTP path, the row-by-row design.
 
-    python bench/ingest.py [--short]
+    python -m bench.ingest [--short]
 
 Events of about 280 bytes, random ids, fsync and synchronous_commit on, answers after the commit, every check on (the
 limits are set high, not off). The load comes from a process of its own. CPU is that of the server processes and of
@@ -30,8 +30,8 @@ from uuid import UUID, uuid4
 import httpx
 import psutil
 import psycopg
-from way_through import a_port
 
+from bench.way_through import a_port
 from sightline.pipeline.signing_in import NewCredential, issue
 from sightline.security.identity import CredentialKind
 from sightline.store import embedded, people

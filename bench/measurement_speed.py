@@ -94,7 +94,7 @@ def main(students: int) -> None:
         ("kernel: posterior", lambda: kernel.solve(observations, parameters)),
         ("kernel: posterior and contributions to 7 levels", explained),
         ("numpy reference: posterior", lambda: posterior.solve(observations, parameters)),
-        ("kernel with Student-t weights", lambda: robust.solve_robustly(observations, parameters, kernel)),
+        ("kernel with Student-t errors", lambda: robust.solve_settled(observations, parameters, kernel)),
     ]
     for words, work in rows:
         seconds = best(work)

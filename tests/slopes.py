@@ -41,8 +41,8 @@ def a_school(mean: Floats, *, size: int = 25, spread: Floats | None = None) -> C
 def errors(rng: np.random.Generator, n: int, *, tails: str = "normal") -> Floats:
     """Errors of n students' changes (n x 7) with the covariance of `error_covariance`.
 
-    tails: "normal"; "t3 weighted", slopes from items with t3 noise by Student-t weights, as the model estimates
-    them; "t3 unweighted", the same items by least squares. Their standard errors are right in all three.
+    tails: "normal"; "t3 weighted", slopes from items with t3 noise at the mode of Student-t errors, as the model
+    has them; "t3 unweighted", the same items by least squares. Their standard errors are right in all three.
     """
     own = np.sqrt(1 - CORRELATION) * _own(rng, n, tails) / _sd(tails)
     return np.asarray(ERROR * (own + np.sqrt(CORRELATION) * rng.normal(size=(n, 1))))

@@ -103,7 +103,7 @@ def test_a_session_of_another_student_is_refused(offline: Opening, tmp_path: Pat
         client.session(uuid4(), session)
 
 
-@pytest.mark.parametrize("data", [{"x": float("nan")}, {"x": object()}, {"x": "\ud800"}], ids=str)
+@pytest.mark.parametrize("data", [{"x": float("nan")}, {"x": complex(1, 2)}, {"x": "\ud800"}], ids=str)
 def test_data_that_json_cannot_hold_is_refused_and_takes_no_number(
     offline: Opening, tmp_path: Path, data: dict[str, Any]
 ) -> None:

@@ -14,7 +14,7 @@ from sightline.measurement.contributions import contributions
 from sightline.measurement.loops import invert
 from sightline.measurement.observations import Floats, Observations, Parameters
 from sightline.measurement.posterior import Information, Severity, Solved
-from sightline.measurement.robust import expected_squares
+from sightline.measurement.robust import expected_errors
 
 School = tuple[Observations, Parameters]
 
@@ -79,12 +79,12 @@ def test_the_inverse_by_hand_is_the_inverse(seed: int, smallest: float) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(array_schools())
-def test_compiled_contributions_and_squares_agree_with_the_reference(school: School) -> None:
+def test_compiled_contributions_and_errors_agree_with_the_reference(school: School) -> None:
     observations, parameters = school
     solved = posterior.solve(observations, parameters)
     mine, theirs = (f(observations, parameters, solved) for f in (kernel.contributions, contributions))
     np.testing.assert_allclose(mine.of_items, theirs.of_items, atol=1e-9)
     np.testing.assert_allclose(mine.of_raters, theirs.of_raters, atol=1e-9)
     np.testing.assert_array_equal(mine.direct, theirs.direct)
-    squares = expected_squares(observations, parameters, solved)
-    np.testing.assert_allclose(kernel.expected_squares(observations, parameters, solved), squares, atol=1e-9)
+    errors = expected_errors(observations, parameters, solved)
+    np.testing.assert_allclose(kernel.expected_errors(observations, parameters, solved), errors, atol=1e-9)

@@ -114,7 +114,7 @@ def _numbers(by_student: Mapping[UUID, Sequence[Observable]], frame: Frame, know
     parameters = parameters_for(card, items.indicators, frame.norms)
     seen = items.observations
     solver = kernel if known is None else KnownSeverity(known.of(items.raters, parameters.tau2))
-    solved = robust.solve_robustly(seen, parameters, solver).solved
+    solved = robust.solve_settled(seen, parameters, solver).solved
     flat = kernel.posterior(
         solved.information, parameters, n_raters=seen.n_raters, flat_slopes=True, severity=solved.severity
     )

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sightline.measurement import kernel
 from sightline.measurement.card import N_SKILLS, STATE
 from sightline.measurement.enough import TooLittle
 from sightline.measurement.fitting import Fitted, fit
 from sightline.measurement.observations import Floats, Observations, Parameters
 from sightline.measurement.priors import Priors
-from sightline.measurement.student_t import solve_settled
+from sightline.measurement.robust import solve_settled
 
 NEEDED_BELOW = 1000
 """Students below whom intervals need it. Simulated, the variance over refits is 9 % of the posterior's with 200
@@ -38,7 +39,7 @@ class Refits:
 
     def inflation(self, observations: Observations) -> Floats:
         """Var_b of each student's state (N x 17 x 17), to be added to the covariance of the posterior."""
-        means = np.stack([solve_settled(observations, each)[0].mean for each in self.parameters])
+        means = np.stack([solve_settled(observations, each, kernel).solved.mean for each in self.parameters])
         deviation = means - means.mean(axis=0)
         among: Floats = np.einsum("bni,bnj->nij", deviation, deviation) / (len(means) - 1)
         return among

@@ -1,4 +1,4 @@
-"""Compiled loops over items once the posterior is known: contributions, and expected squares of errors."""
+"""Compiled loops over items once the posterior is known: contributions, errors, and shares of the precision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sightline.measurement.card import N_SKILLS, STATE
-from sightline.measurement.loops import add_to, compiled, dot
+from sightline.measurement.loops import compiled, dot
 from sightline.measurement.observations import Floats, Index
 from sightline.measurement.posterior import Information
 
@@ -16,7 +16,7 @@ class Known(NamedTuple):
     """What the loops read: starts of students' items (N + 1), sittings and h of items, and the posterior.
 
     deviation: mean - mu0 (N x 17); covariance: with severity (N x 17 x 17); rho, among: severities' mean and
-    covariance (R, R x R); with_severity: Cov(x, rho) (N x K x 17).
+    covariance (R, R x R).
     """
 
     starts: Index
@@ -30,7 +30,6 @@ class Known(NamedTuple):
     covariance: Floats
     rho: Floats
     among: Floats
-    with_severity: Floats
 
 
 @compiled
@@ -76,69 +75,26 @@ def _times(matrix: Floats, wanted: Floats, out: Floats) -> None:
 
 
 @compiled
-def squares(known: Known, sums: Information, out: Floats) -> None:
-    """E[e^2] of every item (n), one sitting after another."""
-    carried = np.empty(STATE)
+def errors(known: Known, sums: Information, out: Floats) -> None:
+    """E[e] of every item (n), one sitting after another."""
     for i in range(len(known.starts) - 1):
-        n, end = known.starts[i], known.starts[i + 1]
+        n, end, raters = known.starts[i], known.starts[i + 1], sums.raters[i]
         while n < end:
-            last = n + 1
-            while last < end and known.sitting[last] == known.sitting[n]:
-                last += 1
-            _squares_of_sitting(i, (n, last), known, sums, carried, out)
-            n = last
-
-
-@compiled
-def _squares_of_sitting(
-    i: int, span: tuple[int, int], known: Known, sums: Information, carried: Floats, out: Floats
-) -> None:
-    """E[e^2] of one sitting's items."""
-    g, raters = known.sitting[span[0]], sums.raters[i]
-    v, covariance, deviation = sums.sitting_shrink[g], known.covariance[i], known.deviation[i]
-    with_severity = known.with_severity[i]
-    borne = np.zeros(len(raters))
-    shared = sums.sitting_residual[g] - _shared(i, g, known, sums, carried, borne)
-    of_sitting = dot(sums.sitting_sum[g], carried) + dot(sums.sitting_rated[g], borne)
-    for n in range(span[0], span[1]):
-        one, two, three = known.skill[n], N_SKILLS + known.skill[n], 2 * N_SKILLS + known.source[n]
-        x, y, z = known.level[n], known.change[n], known.own[n]
-        mean = sums.residual[n] - x * deviation[one] - y * deviation[two] - z * deviation[three] - v * shared
-        spread = x * x * covariance[one, one] + y * y * covariance[two, two] + z * z * covariance[three, three]
-        spread += 2.0 * (x * y * covariance[one, two] + x * z * covariance[one, three])
-        spread += 2.0 * y * z * covariance[two, three]
-        between = x * carried[one] + y * carried[two] + z * carried[three]
-        k = sums.slot[n]
-        if k >= 0:
-            mean -= known.rho[raters[k]]
-            spread += known.among[raters[k], raters[k]]
-            spread += 2.0 * (x * with_severity[k, one] + y * with_severity[k, two] + z * with_severity[k, three])
-            between += borne[k]
-        out[n] = mean * mean + v + spread - 2.0 * v * between + v * v * of_sitting
-
-
-@compiled
-def _shared(i: int, g: int, known: Known, sums: Information, carried: Floats, borne: Floats) -> float:
-    """Mean of s = a'x + W rho beyond mu0; Cov(x, s) goes into `carried` and Cov(rho, s) into `borne`."""
-    a, given, raters = sums.sitting_sum[g], sums.sitting_rated[g], sums.raters[i]
-    with_severity = known.with_severity[i]
-    for j in range(STATE):
-        carried[j] = 0.0
-    shared = 0.0
-    for j in range(STATE):
-        if a[j] != 0.0:
-            shared += a[j] * known.deviation[i, j]
-            add_to(carried, a[j], known.covariance[i, j])
+            g = known.sitting[n]
+            shared = sums.sitting_residual[g] - dot(sums.sitting_sum[g], known.deviation[i])
             for k in range(len(raters)):
-                borne[k] += a[j] * with_severity[k, j]
-    for k in range(len(raters)):
-        if given[k] != 0.0:
-            shared += given[k] * known.rho[raters[k]]
-            add_to(carried, given[k], with_severity[k])
-            for m in range(len(raters)):
-                if raters[m] >= 0:
-                    borne[m] += given[k] * known.among[raters[k], raters[m]]
-    return shared
+                if raters[k] >= 0:
+                    shared -= sums.sitting_rated[g, k] * known.rho[raters[k]]
+            while n < end and known.sitting[n] == g:
+                one, three = known.skill[n], 2 * N_SKILLS + known.source[n]
+                out[n] = (
+                    sums.residual[n] - sums.sitting_shrink[g] * shared - known.own[n] * known.deviation[i, three]
+                )
+                out[n] -= known.level[n] * known.deviation[i, one]
+                out[n] -= known.change[n] * known.deviation[i, N_SKILLS + one]
+                if sums.slot[n] >= 0:
+                    out[n] -= known.rho[raters[sums.slot[n]]]
+                n += 1
 
 
 @compiled

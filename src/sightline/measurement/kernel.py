@@ -10,7 +10,7 @@ import numpy as np
 
 from sightline.measurement.card import STATE
 from sightline.measurement.contributions import LEVELS_NOW, Contributions, Target, direct, of_raters
-from sightline.measurement.item_loops import Known, contribute, squares
+from sightline.measurement.item_loops import Known, contribute, errors
 from sightline.measurement.loops import (
     Results,
     Rows,
@@ -146,7 +146,6 @@ def known_of(observations: Observations, parameters: Parameters, solved: Solved)
         covariance=solved.covariance,
         rho=solved.severity.mean,
         among=solved.severity.covariance,
-        with_severity=solved.severity_covariance,
     )
 
 
@@ -168,8 +167,8 @@ def contributions(
     )
 
 
-def expected_squares(observations: Observations, parameters: Parameters, solved: Solved) -> Floats:
-    """`robust.expected_squares`, compiled."""
+def expected_errors(observations: Observations, parameters: Parameters, solved: Solved) -> Floats:
+    """`robust.expected_errors`, compiled."""
     out = np.empty(len(observations.y))
-    squares(known_of(observations, parameters, solved), solved.information, out)
+    errors(known_of(observations, parameters, solved), solved.information, out)
     return out

@@ -15,18 +15,9 @@ class KnownSeverity:
 
     severity: Severity
 
-    def solve(
-        self,
-        observations: Observations,
-        parameters: Parameters,
-        *,
-        flat_slopes: bool = False,
-        weight: Floats | None = None,
-    ) -> Solved:
+    def solve(self, observations: Observations, parameters: Parameters, *, weight: Floats | None = None) -> Solved:
         sums = kernel.information(observations, parameters, weight)
-        return kernel.posterior(
-            sums, parameters, n_raters=observations.n_raters, flat_slopes=flat_slopes, severity=self.severity
-        )
+        return kernel.posterior(sums, parameters, n_raters=observations.n_raters, severity=self.severity)
 
-    def expected_squares(self, observations: Observations, parameters: Parameters, solved: Solved) -> Floats:
-        return kernel.expected_squares(observations, parameters, solved)
+    def expected_errors(self, observations: Observations, parameters: Parameters, solved: Solved) -> Floats:
+        return kernel.expected_errors(observations, parameters, solved)

@@ -226,13 +226,6 @@ def dot(one: Array, other: Array) -> float:
 
 
 @compiled
-def add_to(out: Array, factor: float, vector: Array) -> None:
-    """Add a multiple of a vector."""
-    for j in range(len(out)):
-        out[j] += factor * vector[j]
-
-
-@compiled
 def rater_sums(sums: Information, gain: Floats, diagonal: Floats, shift: Floats) -> None:
     """Q on its diagonal and e of each rater, the students integrated out."""
     for i in range(len(gain)):

@@ -104,7 +104,15 @@ def _tasks(
 def _severities(
     solved: Solved, new: Parameters, priors: Priors, held: Held, observations: Observations
 ) -> Parameters:
-    """tau2; the severities' mean goes into the intercepts of what is rated, so that they sum to 0."""
+    """tau2; the severities' mean goes into the intercepts of what is rated, so that they sum to 0.
+
+    One sum over all raters is all that identification needs, however many groups of raters share no student (with
+    one teacher a class each is a group). The intercepts c are common to all, so raising every severity and
+    lowering c by as much is the only shift that changes no prediction. What one group has beyond another shows in
+    its ratings, and nothing else can take it up: levels and what students bring have mean 0 in every group by
+    their prior, and play and talk see the same levels. Sums of 0 in each group would need intercepts for each, and
+    would deny that some raters are stricter.
+    """
     if observations.n_raters == 0:
         return new
     rated = ~held.indicator & always(observations.rater, observations, len(new.c))

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from sightline.measurement.card import N_SKILLS, N_SOURCES
-from sightline.measurement.enough import Held
+from sightline.measurement.enough import Flags, Held
 from sightline.measurement.expectation import DRIFT, EXPLAINED, Moments
 from sightline.measurement.observations import Floats, Parameters
 from sightline.measurement.posterior import Solved
@@ -42,7 +42,10 @@ def with_states(
         scale[at] = _scale(
             root[LATENT + s], students, new.gam[own], priors.gam[new.source[own]], priors.gam_sd[new.source[own]]
         )
-    stretch = np.concatenate([1.0 / scale[:N_SKILLS], _stretch(found, old, new, priors) / scale[:N_SKILLS]])
+    # a skill that no indicator looks at (communication in games) keeps its prior: nothing would hold it back
+    looked_at = np.bincount(new.skill[free], minlength=N_SKILLS) > 0
+    further = np.where(looked_at, _stretch(found, old, new, priors), 1.0)
+    stretch = np.concatenate([1.0 / scale[:N_SKILLS], further / scale[:N_SKILLS]])
     unit = np.concatenate([1.0 / root[:N_SKILLS], stretch[CHANGES]])
     sigma = students * scatter[:LATENT, :LATENT] * np.outer(unit, unit) + priors.sigma_df * priors.sigma
     c = np.where(free, new.c + new.lam * mean[new.skill] + new.gam * mean[LATENT + new.source], new.c)
@@ -52,7 +55,8 @@ def with_states(
         lam=np.where(free, new.lam * scale[new.skill], new.lam),
         gam=np.where(loads, new.gam * scale[N_SKILLS + new.source], new.gam),
         sigma=sigma / (students + priors.sigma_df),
-        mu_beta=(old.mu_beta + _step_of_changes(found, solved, old, replace(new, c=c))) * stretch[CHANGES],
+        mu_beta=(old.mu_beta + _step_of_changes(found, solved, old, replace(new, c=c), looked_at))
+        * stretch[CHANGES],
     )
 
 
@@ -84,12 +88,18 @@ def _scale(root: float, students: int, loading: Floats, expected: Floats, sd: Fl
     return float(root * np.exp(gradient / curvature))
 
 
-def _step_of_changes(found: Moments, solved: Solved, old: Parameters, new: Parameters) -> Floats:
-    """Newton's step of mu_beta (7), after the new intercepts and difficulties; EM's own is a small part of it."""
+def _step_of_changes(found: Moments, solved: Solved, old: Parameters, new: Parameters, looked_at: Flags) -> Floats:
+    """Newton's step of mu_beta (7), after the new intercepts and difficulties; EM's own is a small part of it.
+
+    0 for skills that no indicator looks at (7).
+    """
     information = np.linalg.inv(old.prior_covariance)
     total = (solved.mean - old.prior_mean).sum(axis=0) - (new.c - old.c) @ found.moves
     total -= (new.difficulty - old.difficulty) @ found.task_moves
     spread = information @ solved.covariance.sum(axis=0) @ information
     curvature = (len(solved.mean) * information - spread)[CHANGES, CHANGES]
-    step: Floats = np.linalg.solve(curvature, (total @ information)[CHANGES])
+    step = np.zeros(N_SKILLS)
+    step[looked_at] = np.linalg.solve(
+        curvature[np.ix_(looked_at, looked_at)], (total @ information)[CHANGES][looked_at]
+    )
     return step

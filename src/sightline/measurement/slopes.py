@@ -40,7 +40,7 @@ def slopes_of_school(by_student: Mapping[UUID, Sequence[Observable]], frame: Fra
     )
     parameters = parameters_for(frame.card, items.indicators, frame.norms)
     seen = items.observations
-    solved = robust.solve_robustly(seen, parameters, kernel).solved
+    solved = robust.solve_settled(seen, parameters, kernel).solved
     flat = kernel.posterior(
         solved.information, parameters, n_raters=seen.n_raters, flat_slopes=True, severity=solved.severity
     )

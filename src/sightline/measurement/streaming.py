@@ -3,7 +3,7 @@
 The sums of (2) and (3) are a group: adding a sitting and taking it out leaves what was there, the order is free,
 and the evidence of disjoint items adds up. So a session, a student's history and a part of it are one type, 1.4 kB
 each. An item leaves as its sitting without it enters: `history - sitting + sitting_without_the_item`. This holds
-while the parameters and the norms stay what they were, and, with Student-t errors, the weights.
+while the parameters and the norms stay what they were, and, with Student-t errors, the pull on each item.
 """
 
 from __future__ import annotations

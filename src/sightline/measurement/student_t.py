@@ -1,10 +1,5 @@
-"""Student-t errors in fitting: an error that is too large is pulled in, and all items are worth a little less.
-
-At the posterior's mode a t error e of scale s2 pulls like a normal one of size w e, w = (nu + 1)/(nu + e2/s2),
-while its expected curvature is (nu + 1)/(nu + 3)/s2 whatever came out (Fisher information; Lange, Little and
-Taylor 1989). So the model is fitted as if errors were normal with that precision and y were where the pull puts
-it. Weights in place of the precision would claim 1/s2: 90 % intervals then hold 87 % at three degrees of freedom
-(simulated), and these hold 90 %.
+"""What fitting needs of Student-t errors besides the pull of `robust`: one step of it with the moments that the
+M-step asks for, what s2 is learned of, and the degrees of freedom.
 """
 
 from __future__ import annotations
@@ -18,7 +13,12 @@ from sightline.measurement.expectation import Moments, moments
 from sightline.measurement.kernel import solve
 from sightline.measurement.observations import Floats, Observations, Parameters
 from sightline.measurement.posterior import Solved, error_variance
-from sightline.measurement.robust import NORMAL_FROM, weights
+from sightline.measurement.robust import information_share, pulled_in, weights
+
+__all__ = ["START", "degrees_of_freedom", "pulled_in", "scale_share", "solve_pulled", "squares"]
+
+NORMAL_FROM = 30.0
+"""Degrees of freedom above which errors count as normal: even an error of 4 SD keeps two thirds of its weight."""
 
 START = 8.0
 """Degrees of freedom to begin with: heavier tails than normal, and all moments that matter exist."""
@@ -28,30 +28,13 @@ LOWEST = 2.1
 
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 WIDEST = 200.0
-MOST_ALTERNATIONS = 30
-SETTLED = 0.01
-"""Largest move of an item, in its error's SD, at which posterior and pull count as settled."""
-
 CLOSE = 0.02
 """Width in the logarithm of nu at which the search ends: two hundredths of itself."""
 
 
-def information_share(nu: float) -> float:
-    """Information on its location that a t error has, over that of a normal one of the same scale."""
-    return 1.0 if math.isinf(nu) else (nu + 1.0) / (nu + 3.0)
-
-
 def scale_share(nu: float) -> float:
-    """The same for its scale."""
+    """Information on its scale that a t error has, over that of a normal one."""
     return 1.0 if math.isinf(nu) else nu / (nu + 3.0)
-
-
-def pulled_in(y: Floats, error: Floats, variance: Floats, nu: float) -> Floats:
-    """What y has to be for a normal error of the reduced precision to pull as the t error does (n)."""
-    if math.isinf(nu):
-        return y
-    pulled: Floats = y - error + weights(error**2 / variance, nu) / information_share(nu) * error
-    return pulled
 
 
 def squares(error: Floats, spread: Floats, variance: Floats, nu: float) -> Floats:
@@ -112,19 +95,3 @@ def solve_pulled(
     fit = found.fit + share * np.sum(found.error**2 / variance) - len(variance) * math.log(share)
     fit += 2.0 * relative_likelihood(error**2 / variance, parameters.nu)
     return solved, found._replace(error=error, fit=fit)
-
-
-def solve_settled(observations: Observations, parameters: Parameters) -> tuple[Solved, Floats]:
-    """The posterior under Student-t errors, and y with large errors pulled in (n), alternated until they settle.
-
-    With normal errors this is `kernel.solve` and y as it came in.
-    """
-    y, variance = observations.y, error_variance(observations, parameters)
-    for _ in range(MOST_ALTERNATIONS):
-        solved, found = solve_pulled(observations, parameters, y)
-        after = pulled_in(observations.y, found.error, variance, parameters.nu)
-        moved = float(np.max(np.abs(after - y) / np.sqrt(variance), initial=0.0))
-        if moved < SETTLED:
-            break
-        y = after
-    return solved, y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from sightline.measurement.card import Card
 from sightline.measurement.norms import MINIMUM_STUDENTS, Norm, Norms
 from sightline.measurement.observations import Floats, Index
 from sightline.measurement.parameters import loadings_of
+from sightline.measurement.robust import information_share
 
 COMPARISON_HELPS = "the same observed of more students, at least ten who differ in it"
 """What helps when there is nobody to compare with."""
@@ -70,9 +72,10 @@ def typical_sitting(
 
     In four directions (4 x 4): the level now, and what the student brings to each source. Only the skill's own
     indicators count, so the advice is on the safe side. A rating that nobody gave yet has no norm; it is taken as
-    comparable, with the whole variance of rater severity on top.
+    comparable, with the whole variance of rater severity on top. With Student-t errors an item is worth less.
     """
     tau2, om2 = (card.tau2, card.om2) if card.learned is None else (card.learned.tau2, card.learned.om2)
+    share = information_share(math.inf if card.learned is None else card.learned.nu)
     rows: list[Floats] = []
     precision: list[float] = []
     for indicator, norm in _known(indicators.values(), norms, card):
@@ -84,7 +87,7 @@ def typical_sitting(
         rows.append(row)
         extra = norm.typical_sampling_variance + 1.0 / norm.students
         severity = tau2 if source is Source.TEACHER else 0.0
-        precision.append(1.0 / (found.s2 + extra + severity))
+        precision.append(1.0 / ((found.s2 + extra) / share + severity))
     if not rows:
         return None
     design, weights = np.stack(rows), np.array(precision)

@@ -1,7 +1,7 @@
 """The only place that knows the order: read, compute, write.
 
 - `senders`, `launching`, `limiting`  who sends events, for whom, and how often
-- `receiving`, `gathering`, `roll`    what becomes of events, stored a group of requests at a time
+- `receiving`, `gathering`, `roll`, `counting`  what becomes of events, stored a group of requests at a time
 - `closing`    the end of a session
 - `watching`   what arrives, for whoever builds a game
 - `talk_and_ratings`  transcripts and ratings in

@@ -123,7 +123,7 @@ def _reliability(heads: Mapping[UUID, AssessmentHead]) -> tuple[Reliability, ...
 
 
 def _solved(of: Observed) -> Solved:
-    return robust.solve_robustly(of.observations, of.parameters, kernel).solved
+    return robust.solve_settled(of.observations, of.parameters, kernel).solved
 
 
 def _health(of: Observed, weeks: float) -> Health:

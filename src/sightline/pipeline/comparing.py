@@ -10,7 +10,7 @@ import numpy as np
 
 from sightline.domain.observables import Observable
 from sightline.domain.skills import SOURCES
-from sightline.measurement import kernel
+from sightline.measurement import kernel, robust
 from sightline.measurement.assess import Frame
 from sightline.measurement.card import N_SKILLS
 from sightline.measurement.items import SchoolItems, items_of
@@ -75,7 +75,7 @@ def solved_without_source(of: Compared, source: int, gone: Flags) -> Solved:
     sigma[:N_SKILLS, :] = sigma[:, :N_SKILLS] = 0.0
     sigma[:N_SKILLS, :N_SKILLS] = FLAT * np.eye(N_SKILLS)
     others = some(o, (parameters.source[o.indicator] != source) & ~gone)
-    return kernel.solve(others, replace(parameters, sigma=sigma))
+    return robust.solve_settled(others, replace(parameters, sigma=sigma), kernel).solved
 
 
 def skill_at(of: Compared, solved: Solved, rows: Flags) -> tuple[Floats, Floats]:

@@ -18,13 +18,13 @@ import psycopg
 
 from sightline import metrics
 from sightline.errors import Busy, DatabaseUnavailable, SightlineError
+from sightline.pipeline.counting import count
 from sightline.pipeline.receiving import (
     Arrival,
     BatchAnswer,
     LongWay,
     Settled,
     Stored,
-    count,
     store_group,
     store_new,
 )

@@ -33,9 +33,6 @@ THE_ACT = "the act"
 
 DIRECTION_NAMES = {Direction.RAISES: "Raises", Direction.LOWERS: "Lowers", Direction.NEITHER: "Hardly moves"}
 
-MOSTLY = 0.5
-"""Share of movement that came from other skills above which an estimate is called mostly inferred."""
-
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -125,7 +122,7 @@ def _row(name: str, view: SkillView, moments: Mapping[UUID, Shown], cuts: Cuts) 
     subject = f"{wording.skill_name(skill)} of {name}"
     evidence = _evidence(view, moments)
     notes = list(wording.missing_sources(skill, INDICATORS))
-    if scored and (view.result.borrowed_share or 0.0) > MOSTLY:
+    if scored and view.result.summary.mostly_inferred:
         notes.append("Mostly inferred from related skills")
     if isinstance(outcome, Estimate):
         interval = wording.interval_words(outcome, cuts)
