@@ -116,6 +116,20 @@ async def test_the_update_of_a_student_is_what_scoring_the_school_finds(store: S
     assert await rows(store, drawn, student) == 2
 
 
+async def test_with_heavy_tails_the_update_settles_near_what_the_school_settles_at(store: Store) -> None:
+    """How often weights alternate is the school's, so only what they settle at is alike."""
+    drawn = drawn_school(9, classes=1, size=12, sittings=(4, 3, 0))
+    await put(store, drawn)
+    await use(store, drawn, literature_as_fitted(drawn, nu=4.0))
+    _, school = await scored(store, drawn.school_id)
+    student = drawn.students[0]
+    await plays(store, drawn, student)
+    assert update(store, drawn, student, school)
+    near = await newest(store, drawn, student)
+    await scored(store, drawn.school_id)
+    assert apart(near, await newest(store, drawn, student)) < 0.01
+
+
 async def test_where_raters_are_shared_the_update_is_near_and_the_school_wins(store: Store) -> None:
     drawn = drawn_school(2, classes=2, size=12)
     await put(store, drawn)

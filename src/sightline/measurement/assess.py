@@ -170,7 +170,13 @@ def _results(
     items = numbers.items
     rows = slice(items.starts[i], items.starts[i + 1])
     amounts, direct = numbers.moved.of_items[rows].T.tolist(), numbers.moved.direct[rows].T.tolist()
-    named = [(o.observable_id, o.indicator, o.source, o.sitting_id) for o in items.observables[rows]]
+    seen = items.observables[rows]
+    named = (  # column by column: a school has millions of these
+        [o.observable_id for o in seen],
+        [o.indicator for o in seen],
+        [o.source for o in seen],
+        [o.sitting_id for o in seen],
+    )
     raters = [(k, items.raters[r]) for k, r in enumerate(numbers.raters[i].tolist()) if r >= 0]
     of_raters = numbers.moved.of_raters[i].tolist()
     waiting = _waiting(observables, frame)
@@ -182,12 +188,7 @@ def _results(
                 skill=skill,
                 outcome=outcome,
                 prior_mean=float(numbers.prior_mean[k]),
-                contributions=tuple(
-                    Contribution(observable, indicator, source, sitting, own, amount)
-                    for (observable, indicator, source, sitting), own, amount in zip(
-                        named, direct[k], amounts[k], strict=True
-                    )
-                ),
+                contributions=tuple(map(Contribution, *named, direct[k], amounts[k])),
                 rater_adjustments=tuple((rater, of_raters[place][k]) for place, rater in raters),
                 slope=slope,
             )
