@@ -166,12 +166,12 @@ def test_a_page_that_closes_sends_what_waits_and_still_keeps_it(
 ) -> None:
     staying = arena.open(context)
     page = arena.open(context)
-    session = arena.begin(page, student)
+    session = arena.begin(page, student, retryBase=60_000)  # nothing goes by itself meanwhile
     page.evaluate("say(60, data)".replace("data", json.dumps(LONG)))
     assert numbers(arena, session) == []
     page.close()
     eventually(lambda: numbers(arena, session), list(range(60)))
-    arena.begin(staying, student)
+    arena.begin(staying, student, retryBase=60_000)
     assert staying.evaluate("client.waiting()") == 60, "a beacon has no answer, so the queue keeps its events"
     assert staying.evaluate("client.flush()") == 0
     assert numbers(arena, session) == list(range(60)), "and the server knows them already"
